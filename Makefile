@@ -1,0 +1,82 @@
+# ltdb_fdw: a foreign data wrapper for LTDB, its client, and the ltdbd server.
+#
+#   make                 the extension and ltdbd
+#   make install         both, ltdbd into PostgreSQL's bindir
+#   make installcheck    pg_regress against a running PostgreSQL with the extension installed;
+#                        each test file starts an ltdbd of its own (scripts/with-ltdbd)
+#   make unitcheck       the C tests; needs neither PostgreSQL's headers nor a server
+#   PG_CONFIG=...        which PostgreSQL to build for
+
+MODULE_big = ltdb_fdw
+
+# In the order of the flow: the wire, the client, PostgreSQL's side, the door.
+CLIENT_SRCS = $(sort $(wildcard src/client/*.c))
+OBJS = $(CLIENT_SRCS:.c=.o) \
+	src/fdw/option.o \
+	src/fdw/pushdown.o \
+	src/fdw/plan.o \
+	src/fdw/connection.o \
+	src/fdw/reader.o \
+	src/fdw/scan.o \
+	src/fdw/explain.o \
+	src/fdw/convert.o \
+	src/fdw/modify.o \
+	src/fdw/import.o \
+	src/fdw/functions.o \
+	ltdb_fdw.o
+
+EXTENSION = ltdb_fdw
+DATA = ltdb_fdw--1.0.sql
+PGFILEDESC = "ltdb_fdw - foreign data wrapper for LTDB"
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS_OPTS = --launcher='$(srcdir_abs)/scripts/with-ltdbd' --load-extension=ltdb_fdw
+TAP_TESTS = 1
+
+SHLIB_LINK = -lwebsockets -ljansson
+
+SERVER_SRCS = $(sort $(wildcard src/server/*.c))
+SERVER_OBJS = $(SERVER_SRCS:.c=.o)
+UNIT_SRCS = $(sort $(wildcard t/unit_*.c))
+UNIT_TESTS = $(UNIT_SRCS:t/%.c=build/%)
+EXTRA_CLEAN = ltdbd build $(SERVER_OBJS)
+
+srcdir_abs := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+PG_CFLAGS += -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+
+# ---- plain programs: no PostgreSQL on their include path ----
+
+PLAIN_CFLAGS = -std=gnu11 -g -O2 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers $(EXTRA_CFLAGS)
+PLAIN_HDRS = $(wildcard src/*.h src/client/*.h src/server/*.h t/*.h)
+
+all: ltdbd
+
+$(SERVER_OBJS): src/server/%.o: src/server/%.c $(PLAIN_HDRS)
+	$(CC) $(PLAIN_CFLAGS) -c -o $@ $<
+
+ltdbd: $(SERVER_OBJS)
+	$(CC) $(PLAIN_CFLAGS) -o $@ $^ -lwebsockets -ljansson -lsqlite3
+
+install: install-ltdbd
+install-ltdbd: ltdbd
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) ltdbd '$(DESTDIR)$(bindir)/ltdbd'
+
+uninstall: uninstall-ltdbd
+uninstall-ltdbd:
+	rm -f '$(DESTDIR)$(bindir)/ltdbd'
+
+# A C test includes what it tests; each is one program that exits 0 if all is well.
+build/unit_%: t/unit_%.c $(CLIENT_SRCS) $(SERVER_SRCS) $(PLAIN_HDRS)
+	@mkdir -p build
+	$(CC) $(PLAIN_CFLAGS) -Isrc -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3
+
+unitcheck: $(UNIT_TESTS) ltdbd
+	@failed=0; for test in $(UNIT_TESTS); do ./$$test || failed=1; done; exit $$failed
+
+.PHONY: unitcheck install-ltdbd uninstall-ltdbd
