@@ -25,8 +25,8 @@ warnings="-Werror -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-f
 
 # PostgreSQL's flags and printf attributes are those of the compiler it was
 # built with, gcc.
-clang_warnings="$warnings -Wno-unknown-warning-option -Wno-ignored-attributes
-	-Wno-ignored-optimization-argument"
+clang_warnings="$warnings -Wno-unknown-warning-option"
+clang_warnings+=" -Wno-ignored-attributes -Wno-ignored-optimization-argument"
 
 # What the extension may export: it shares a backend with any other module.
 exports='^(ltdb_|ltdbp_|ltfdw_|pg_finfo_|Pg_magic_func$|_PG_init$)'
