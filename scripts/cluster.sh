@@ -117,9 +117,14 @@ cluster_start()	# DATA RUN LOG
 	export PGHOST=$2
 }
 
+cluster_is_running()	# DATA
+{
+	[ -f "$1/postmaster.pid" ] && "$postgres_bin/pg_ctl" -D "$1" status >/dev/null
+}
+
 cluster_stop()	# DATA
 {
-	if [ -f "$1/postmaster.pid" ] && "$postgres_bin/pg_ctl" -D "$1" status >/dev/null; then
+	if cluster_is_running "$1"; then
 		"$postgres_bin/pg_ctl" -D "$1" -m fast -w -s stop
 	fi
 }

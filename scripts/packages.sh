@@ -68,11 +68,18 @@ find_missing()
 	done
 }
 
+# What apt has to say matters only if it fails.
 apt_install()
 {
+	local log status=0
+
 	echo "installing: $*"
+	log=$(mktemp)
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		-o Dpkg::Use-Pty=0 --no-install-recommends install "$@" >/dev/null
+		-o Dpkg::Use-Pty=0 --no-install-recommends install "$@" >"$log" 2>&1 || status=$?
+	[ $status -eq 0 ] || cat "$log" >&2
+	rm -f "$log"
+	return $status
 }
 
 # Debian's server package creates a cluster and starts it on port 5432, which
