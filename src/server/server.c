@@ -1,0 +1,216 @@
+/*-------------------------------------------------------------------------
+ *
+ * server.c
+ *		Listens, waits for events, and decides when to commit.
+ *
+ * Writes of many messages, of whichever sessions, share one transaction: it is
+ * committed when no more input is there to be read at once, and at the latest
+ * after a bound in time or in bytes.  What a session does is left to
+ * session.c.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "log.h"
+#include "session.h"
+
+#define COMMIT_AFTER_USEC (10 * LWS_US_PER_MS)
+#define COMMIT_AFTER_BYTES (8 * 1024 * 1024)
+
+/* How long peers may take to answer the goodbye. */
+#define STOP_USEC LWS_USEC_PER_SEC
+
+/* What is read from a socket at a time. */
+#define RECEIVE_BYTES (64 * 1024)
+
+/* lws keeps tables of this size, so the system's limit may be too much. */
+#define DESCRIPTORS_MAX 65536
+
+#define HANDSHAKE_SEC 10
+
+/* A peer whose machine is gone is noticed by TCP. */
+#define KEEPALIVE_IDLE_SEC 60
+#define KEEPALIVE_INTERVAL_SEC 10
+#define KEEPALIVE_PROBES 3
+
+struct server
+{
+	session_hub hub;
+	struct lws_context *context;
+	struct lws_vhost *vhost;
+	struct lws_protocols protocols[2];
+	volatile sig_atomic_t stopping;
+};
+
+static void
+log_library(int level, const char *line)
+{
+	log_event("ltdbd", "libwebsockets: %.*s", (int) strcspn(line, "\n"), line);
+}
+
+/* As many connections as the system lets us have. */
+static unsigned
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;				/* lws then asks the system itself */
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur < DESCRIPTORS_MAX ? limit.rlim_cur : DESCRIPTORS_MAX;
+}
+
+static bool
+start_listening(server *srv, const server_options *options)
+{
+	/* Without pings of lws': an idle client need not be there to answer. */
+	static const lws_retry_bo_t no_pings = {0};
+	struct lws_context_creation_info info = {0};
+
+	srv->protocols[0].name = "ltdb";
+	srv->protocols[0].callback = session_callback;
+	srv->protocols[0].per_session_data_size = session_size();
+	srv->protocols[0].rx_buffer_size = RECEIVE_BYTES;
+
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+		LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
+	/* With IPv6 allowed, lws binds to every address when told an IPv4 one. */
+	if (strchr(options->listen_address, ':') == NULL)
+		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
+	info.user = &srv->hub;
+	info.fd_limit_per_thread = raise_descriptor_limit();
+	info.pt_serv_buf_size = RECEIVE_BYTES;
+	info.retry_and_idle_policy = &no_pings;
+	srv->context = lws_create_context(&info);
+	if (srv->context == NULL)
+		return false;
+
+	info.port = options->port;
+	info.iface = options->listen_address;
+	info.protocols = srv->protocols;
+	info.timeout_secs = HANDSHAKE_SEC;
+	info.ka_time = KEEPALIVE_IDLE_SEC;
+	info.ka_interval = KEEPALIVE_INTERVAL_SEC;
+	info.ka_probes = KEEPALIVE_PROBES;
+	srv->vhost = lws_create_vhost(srv->context, &info);
+	return srv->vhost != NULL;
+}
+
+server *
+server_new(const server_options *options, store *st, char *reason, size_t reason_size)
+{
+	server	   *srv = calloc(1, sizeof(server));
+
+	if (srv == NULL)
+	{
+		snprintf(reason, reason_size, "out of memory");
+		return NULL;
+	}
+	srv->hub.max_message_bytes = options->max_message_bytes;
+	if (!dispatch_init(&srv->hub.dispatch, st, options->key))
+		snprintf(reason, reason_size, "the secret key must have 1 to %d bytes",
+				 DISPATCH_KEY_MAX_BYTES);
+	else
+	{
+		lws_set_log_level(LLL_ERR, log_library);
+		if (start_listening(srv, options))
+			return srv;
+		snprintf(reason, reason_size, "cannot listen on %s port %d",
+				 options->listen_address, options->port);
+	}
+	server_free(srv);
+	return NULL;
+}
+
+void
+server_free(server *srv)
+{
+	if (srv == NULL)
+		return;
+	if (srv->context != NULL)
+		lws_context_destroy(srv->context);
+	free(srv);
+}
+
+int
+server_port(const server *srv)
+{
+	return lws_get_vhost_listen_port(srv->vhost);
+}
+
+void
+server_stop(server *srv)
+{
+	srv->stopping = true;
+	lws_cancel_service(srv->context);
+}
+
+static void
+commit(server *srv)
+{
+	store	   *st = srv->hub.dispatch.store;
+
+	if (store_commit(st))
+	{
+		session_release_held(&srv->hub);
+		return;
+	}
+	log_event("ltdbd", "commit failed: %s", store_message(st));
+	store_rollback(st);
+	session_fail_held(&srv->hub, "commit failed");
+}
+
+/* Lets peers take what is queued for them, for a moment. */
+static bool
+say_goodbye(server *srv)
+{
+	lws_usec_t	deadline = lws_now_usecs() + STOP_USEC;
+	bool		alive = true;
+
+	commit(srv);
+	session_close_all(&srv->hub);
+
+	/* Without lws' own waiting, which knows nothing of the deadline. */
+	while (alive && srv->hub.sessions.count > 0 && lws_now_usecs() < deadline)
+	{
+		alive = lws_service(srv->context, -1) >= 0;
+		if (srv->hub.sessions.count > 0)
+			usleep(1000);
+	}
+	return alive;
+}
+
+bool
+server_run(server *srv)
+{
+	store	   *st = srv->hub.dispatch.store;
+	lws_usec_t	opened_usec = 0;
+
+	while (!srv->stopping)
+	{
+		bool		was_open = store_in_transaction(st);
+
+		srv->hub.input_seen = false;
+		if (lws_service(srv->context, was_open ? -1 : 0) < 0)
+			return false;
+		if (!store_in_transaction(st))
+			continue;
+		if (!was_open)
+			opened_usec = lws_now_usecs();
+		if (!srv->hub.input_seen ||
+			srv->hub.uncommitted_bytes >= COMMIT_AFTER_BYTES ||
+			lws_now_usecs() - opened_usec >= COMMIT_AFTER_USEC)
+			commit(srv);
+	}
+	return say_goodbye(srv);
+}

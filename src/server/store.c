@@ -1,0 +1,354 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *		The database: file, schema, statements, transaction, failure.
+ *
+ * What the statements mean is left to store_record.c, store_value.c and
+ * store_scan.c; how names become ids to store_name.c.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store_int.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DATABASE_FILE "ltdb.sqlite"
+
+/* In the file's header, to know our own: "LTDB". */
+#define APPLICATION_ID 0x4c544442
+#define SCHEMA_VERSION 1
+
+#define TEXT_OF(number) #number
+#define SQL_NUMBER(number) TEXT_OF(number)
+
+/*
+ * The exclusive lock keeps a second ltdbd out and spares SQLite its shared
+ * memory.  FULL is what makes a commit in WAL mode survive a power cut.
+ */
+static const char settings_sql[] =
+	"PRAGMA locking_mode = EXCLUSIVE;"
+	"PRAGMA journal_mode = WAL;"
+	"PRAGMA synchronous = FULL;"
+	"PRAGMA cache_size = -65536;"
+	"PRAGMA wal_autocheckpoint = 4096;";
+
+/* A key row exists as long as the key has a record, and no longer. */
+static const char schema_sql[] =
+	"BEGIN;"
+	"CREATE TABLE collection (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);"
+	"CREATE TABLE key (id INTEGER PRIMARY KEY, collection_id INTEGER NOT NULL,"
+	"  name BLOB NOT NULL, UNIQUE (collection_id, name));"
+	"CREATE TABLE record (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE value (collection_id INTEGER NOT NULL, key BLOB NOT NULL,"
+	"  value BLOB NOT NULL, PRIMARY KEY (collection_id, key)) WITHOUT ROWID;"
+	"PRAGMA application_id = " SQL_NUMBER(APPLICATION_ID) ";"
+	"PRAGMA user_version = " SQL_NUMBER(SCHEMA_VERSION) ";"
+	"COMMIT;";
+
+static const char *const statement_sql[STMT_COUNT] = {
+	[STMT_BEGIN] = "BEGIN IMMEDIATE",
+	[STMT_COMMIT] = "COMMIT",
+	[STMT_ROLLBACK] = "ROLLBACK",
+	[STMT_FIND_COLLECTION] = "SELECT id FROM collection WHERE name = ?1",
+	[STMT_ADD_COLLECTION] = "INSERT INTO collection (name) VALUES (?1)",
+	[STMT_FIND_KEY] = "SELECT id FROM key WHERE collection_id = ?1 AND name = ?2",
+	[STMT_ADD_KEY] = "INSERT INTO key (collection_id, name) VALUES (?1, ?2)",
+	[STMT_INSERT] = "REPLACE INTO record (id, data) VALUES (?1, ?2)",
+	[STMT_DELETE_RECORD] = "DELETE FROM record WHERE id = ?1",
+	[STMT_KEY_HAS_RECORD] =
+	"SELECT 1 FROM record WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 LIMIT 1",
+	[STMT_DELETE_RECORDS_OF_KEY] =
+	"DELETE FROM record WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295",
+	[STMT_DELETE_KEY] = "DELETE FROM key WHERE id = ?1",
+	[STMT_COLLECTION_HAS_KEY] = "SELECT 1 FROM key WHERE collection_id = ?1 LIMIT 1",
+	[STMT_KEYS_OF_COLLECTION] = "SELECT id FROM key WHERE collection_id = ?1",
+	[STMT_KEYS_NAMED] = "SELECT id FROM key WHERE name = ?1",
+	[STMT_DELETE_KEYS_NAMED] = "DELETE FROM key WHERE name = ?1",
+	[STMT_DELETE_KEYS_OF_COLLECTION] = "DELETE FROM key WHERE collection_id = ?1",
+	[STMT_DELETE_VALUES_OF_COLLECTION] = "DELETE FROM value WHERE collection_id = ?1",
+	[STMT_DELETE_COLLECTION] = "DELETE FROM collection WHERE id = ?1",
+	[STMT_DELETE_VALUES_WITHOUT_KEYS] =
+	"DELETE FROM value WHERE collection_id NOT IN (SELECT collection_id FROM key)",
+	[STMT_DELETE_COLLECTIONS_WITHOUT_KEYS] =
+	"DELETE FROM collection WHERE id NOT IN (SELECT collection_id FROM key)",
+	[STMT_SET_VALUE] =
+	"REPLACE INTO value (collection_id, key, value) VALUES (?1, ?2, ?3)",
+	[STMT_DELETE_VALUE] = "DELETE FROM value WHERE collection_id = ?1 AND key = ?2",
+	[STMT_SCAN_RECORDS] =
+	"SELECT id, data FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+	[STMT_SCAN_RECORDS_REVERSE] =
+	"SELECT id, data FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC",
+	[STMT_SCAN_LATEST] =
+	"SELECT r.id, r.data, k.name FROM key k LEFT JOIN record r ON r.id ="
+	" (SELECT max(id) FROM record WHERE id BETWEEN (k.id << 32) + ?3 AND (k.id << 32) + ?4)"
+	" WHERE k.collection_id = ?1 AND k.name >= ?2 ORDER BY k.name",
+	[STMT_SCAN_COLLECTIONS] =
+	"SELECT NULL, NULL, name FROM collection WHERE name >= ?1 ORDER BY name",
+	[STMT_SCAN_VALUES] =
+	"SELECT NULL, value, key FROM value WHERE collection_id = ?1 AND key >= ?2 ORDER BY key",
+	[STMT_SCAN_VALUE] =
+	"SELECT NULL, value, key FROM value WHERE collection_id = ?1 AND key = ?2"
+};
+
+/* ---- failure ---- */
+
+bool
+store_fail(store *st)
+{
+	return store_fail_because(st, sqlite3_errmsg(st->db));
+}
+
+bool
+store_fail_because(store *st, const char *message)
+{
+	if (!st->failed)
+		snprintf(st->message, sizeof(st->message), "%s", message);
+	st->failed = true;
+	return false;
+}
+
+bool
+store_failed(const store *st)
+{
+	return st->failed;
+}
+
+const char *
+store_message(const store *st)
+{
+	return st->message;
+}
+
+/* ---- statements ---- */
+
+bool
+store_bind_text(store *st, statement which, int position, store_text text)
+{
+	if (sqlite3_bind_blob64(st->stmt[which], position, text.bytes, text.len_bytes,
+							SQLITE_STATIC) != SQLITE_OK)
+		return store_fail(st);
+	return true;
+}
+
+store_text
+store_column_text(sqlite3_stmt *stmt, int column)
+{
+	store_text	text = {"", 0};
+	const void *bytes = sqlite3_column_blob(stmt, column);
+
+	/* SQLite gives NULL for what is empty. */
+	if (bytes != NULL)
+	{
+		text.bytes = bytes;
+		text.len_bytes = sqlite3_column_bytes(stmt, column);
+	}
+	return text;
+}
+
+bool
+store_run(store *st, statement which)
+{
+	bool		done = sqlite3_step(st->stmt[which]) == SQLITE_DONE;
+
+	if (!done)
+		store_fail(st);
+	sqlite3_reset(st->stmt[which]);
+	return done;
+}
+
+bool
+store_run_for_id(store *st, statement which, int64_t id)
+{
+	sqlite3_bind_int64(st->stmt[which], 1, id);
+	return store_run(st, which);
+}
+
+bool
+store_run_for_value(store *st, statement which, int64_t *value)
+{
+	sqlite3_stmt *stmt = st->stmt[which];
+	int			rc = sqlite3_step(stmt);
+
+	*value = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		store_fail(st);
+	sqlite3_reset(stmt);
+	return !st->failed;
+}
+
+/* ---- transaction ---- */
+
+bool
+store_in_transaction(const store *st)
+{
+	return st->in_transaction;
+}
+
+bool
+store_begin(store *st)
+{
+	if (st->failed)
+		return false;
+	if (!st->in_transaction)
+		st->in_transaction = store_run(st, STMT_BEGIN);
+	return st->in_transaction;
+}
+
+bool
+store_commit(store *st)
+{
+	if (st->failed)
+		return false;
+	if (st->in_transaction && !store_run(st, STMT_COMMIT))
+		return false;
+	st->in_transaction = false;
+	return true;
+}
+
+void
+store_rollback(store *st)
+{
+	/* After some errors, a full disk for one, SQLite has rolled back already. */
+	if (!sqlite3_get_autocommit(st->db))
+		store_run(st, STMT_ROLLBACK);
+	store_names_forget(st->names);
+	st->in_transaction = false;
+	st->failed = false;
+}
+
+/* ---- open and close ---- */
+
+static bool
+read_pragma(store *st, const char *sql, int64_t *value)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(st->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		return store_fail(st);
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		*value = sqlite3_column_int64(stmt, 0);
+	else
+		store_fail(st);
+	sqlite3_finalize(stmt);
+	return !st->failed;
+}
+
+/* Makes a new database ours, and refuses one that is not. */
+static bool
+check_schema(store *st)
+{
+	int64_t		application_id;
+	int64_t		version;
+	int64_t		objects;
+	char		message[128];
+
+	if (!read_pragma(st, "PRAGMA application_id", &application_id) ||
+		!read_pragma(st, "PRAGMA user_version", &version) ||
+		!read_pragma(st, "SELECT count(*) FROM sqlite_master", &objects))
+		return false;
+	if (application_id == 0 && version == 0 && objects == 0)
+		return sqlite3_exec(st->db, schema_sql, NULL, NULL, NULL) == SQLITE_OK ||
+			store_fail(st);
+	if (application_id != APPLICATION_ID)
+		return store_fail_because(st, "it is a database of another program");
+	if (version != SCHEMA_VERSION)
+	{
+		snprintf(message, sizeof(message),
+				 "its schema version is %lld, this ltdbd knows version %d only",
+				 (long long) version, SCHEMA_VERSION);
+		return store_fail_because(st, message);
+	}
+	return true;
+}
+
+static bool
+prepare_statements(store *st)
+{
+	for (int i = 0; i < STMT_COUNT; i++)
+	{
+		if (sqlite3_prepare_v3(st->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+							   &st->stmt[i], NULL) != SQLITE_OK)
+			return store_fail(st);
+	}
+	return true;
+}
+
+static bool
+open_database(store *st, const char *path)
+{
+	int			rc = sqlite3_open_v2(path, &st->db,
+									 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+									 SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (st->db == NULL)
+		return store_fail_because(st, "out of memory");
+	if (rc != SQLITE_OK)
+		return store_fail(st);
+	sqlite3_extended_result_codes(st->db, 1);
+
+	/* Writing takes the exclusive lock, so a lock held shows here. */
+	rc = sqlite3_exec(st->db, settings_sql, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(st->db, "BEGIN IMMEDIATE; COMMIT", NULL, NULL, NULL);
+	if ((rc & 0xff) == SQLITE_BUSY)
+		return store_fail_because(st, "another program, perhaps another ltdbd, has it open");
+	if (rc != SQLITE_OK)
+		return store_fail(st);
+	return check_schema(st) && prepare_statements(st);
+}
+
+store *
+store_open(const char *data_dir, char *reason, size_t reason_size)
+{
+	char		path[PATH_MAX] = ":memory:";
+	store	   *st;
+
+	if (data_dir != NULL)
+	{
+		if (mkdir(data_dir, 0700) != 0 && errno != EEXIST)
+		{
+			snprintf(reason, reason_size, "cannot create directory \"%s\": %s",
+					 data_dir, strerror(errno));
+			return NULL;
+		}
+		if ((size_t) snprintf(path, sizeof(path), "%s/" DATABASE_FILE, data_dir) >= sizeof(path))
+		{
+			snprintf(reason, reason_size, "the name of the data directory is too long");
+			return NULL;
+		}
+	}
+
+	st = calloc(1, sizeof(store));
+	if (st == NULL || (st->names = store_names_new()) == NULL)
+	{
+		free(st);
+		snprintf(reason, reason_size, "out of memory");
+		return NULL;
+	}
+	if (!open_database(st, path))
+	{
+		snprintf(reason, reason_size, "cannot use the database \"%s\": %s", path, st->message);
+		store_close(st);
+		return NULL;
+	}
+	return st;
+}
+
+void
+store_close(store *st)
+{
+	if (st == NULL)
+		return;
+	for (int i = 0; i < STMT_COUNT; i++)
+		sqlite3_finalize(st->stmt[i]);
+	sqlite3_close(st->db);
+	store_names_free(st->names);
+	free(st);
+}
