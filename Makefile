@@ -13,7 +13,10 @@ MODULE_big = ltdb_fdw
 CLIENT_SRCS = $(sort $(wildcard src/client/*.c))
 OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/option.o \
+	src/fdw/column.o \
 	src/fdw/pushdown.o \
+	src/fdw/condition.o \
+	src/fdw/interval.o \
 	src/fdw/plan.o \
 	src/fdw/connection.o \
 	src/fdw/reader.o \
@@ -21,6 +24,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/explain.o \
 	src/fdw/convert.o \
 	src/fdw/modify.o \
+	src/fdw/sender.o \
 	src/fdw/import.o \
 	src/fdw/functions.o \
 	ltdb_fdw.o
@@ -35,6 +39,8 @@ TAP_TESTS = 1
 
 SHLIB_LINK = -lwebsockets -ljansson
 
+PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+
 SERVER_SRCS = $(sort $(wildcard src/server/*.c))
 SERVER_OBJS = $(SERVER_SRCS:.c=.o)
 UNIT_SRCS = $(sort $(wildcard t/unit_*.c))
@@ -47,7 +53,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-PG_CFLAGS += -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+$(OBJS): $(wildcard src/*.h src/client/*.h src/fdw/*.h)
 
 # ---- plain programs: no PostgreSQL on their include path ----
 

@@ -1,0 +1,114 @@
+/* ltdb_fdw--1.0.sql: the SQL face of ltdb_fdw 1.0 */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION ltdb_fdw" to load this file. \quit
+
+CREATE FUNCTION ltdb_fdw_handler() RETURNS fdw_handler
+AS 'MODULE_PATHNAME', 'ltfdw_handler'
+LANGUAGE C STRICT;
+
+CREATE FUNCTION ltdb_fdw_validator(options text[], catalog oid) RETURNS void
+AS 'MODULE_PATHNAME', 'ltfdw_validator'
+LANGUAGE C STRICT;
+
+CREATE FOREIGN DATA WRAPPER ltdb_fdw
+  HANDLER ltdb_fdw_handler
+  VALIDATOR ltdb_fdw_validator;
+
+COMMENT ON FOREIGN DATA WRAPPER ltdb_fdw
+IS 'LTDB collections as foreign tables';
+
+-- A validator sees options but no columns, so the columns of a foreign table
+-- are checked by an event trigger as soon as it is created or altered.
+CREATE FUNCTION ltdb_fdw_check_columns() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'ltfdw_check_columns'
+LANGUAGE C;
+
+CREATE EVENT TRIGGER ltdb_fdw_check_columns
+  ON ddl_command_end
+  WHEN TAG IN ('CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA')
+  EXECUTE FUNCTION ltdb_fdw_check_columns();
+
+-- Reading functions are STABLE, so that an index-like condition such as
+-- key = ltdb_kv_get(...) is evaluated once and sent; they use the session's
+-- connection, so they run in the leader of a parallel query only.
+
+CREATE FUNCTION ltdb_collections(server text)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'ltfdw_collections'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 100 COST 10000;
+
+COMMENT ON FUNCTION ltdb_collections(text)
+IS 'names of the collections of an LTDB server';
+
+CREATE FUNCTION ltdb_latest(
+  server text,
+  collection text,
+  at timestamptz DEFAULT NULL,
+  key text DEFAULT NULL,
+  since timestamptz DEFAULT NULL)
+RETURNS TABLE (key text, ts timestamptz, data text)
+AS 'MODULE_PATHNAME', 'ltfdw_latest'
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 1000 COST 10000;
+
+COMMENT ON FUNCTION ltdb_latest(text, text, timestamptz, text, timestamptz)
+IS 'newest record of each key, or of one, no later than "at" and no earlier than "since"';
+
+CREATE FUNCTION ltdb_kv_get(server text, collection text, key text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'ltfdw_kv_get'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 10000;
+
+COMMENT ON FUNCTION ltdb_kv_get(text, text, text)
+IS 'value of a key-value pair, NULL when absent';
+
+CREATE FUNCTION ltdb_kv_keys(server text, collection text)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'ltfdw_kv_keys'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 1000 COST 10000;
+
+COMMENT ON FUNCTION ltdb_kv_keys(text, text)
+IS 'keys of the key-value pairs of a collection';
+
+CREATE FUNCTION ltdb_kv_all(server text, collection text)
+RETURNS TABLE (key text, value text)
+AS 'MODULE_PATHNAME', 'ltfdw_kv_all'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 1000 COST 10000;
+
+COMMENT ON FUNCTION ltdb_kv_all(text, text)
+IS 'key-value pairs of a collection';
+
+-- Writing functions are not STRICT: a NULL argument is an error there, since
+-- a write that silently does nothing would be a lost write.
+
+CREATE FUNCTION ltdb_kv_set(server text, collection text, key text, value text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ltfdw_kv_set'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION ltdb_kv_set(text, text, text, text)
+IS 'set the value of a key-value pair';
+
+CREATE FUNCTION ltdb_kv_delete(server text, collection text, key text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ltfdw_kv_delete'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION ltdb_kv_delete(text, text, text)
+IS 'delete a key-value pair; a missing one is fine';
+
+CREATE FUNCTION ltdb_delete_key(server text, collection text, key text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ltfdw_delete_key'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION ltdb_delete_key(text, text, text)
+IS 'delete every record of a key, keeping the key-value pairs of the collection';
+
+CREATE FUNCTION ltdb_delete_collection(server text, collection text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ltfdw_delete_collection'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION ltdb_delete_collection(text, text)
+IS 'delete a collection: every record and every key-value pair';

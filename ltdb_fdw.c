@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * ltdb_fdw.c
+ *		The door: module magic and the FDW handler, nothing else.
+ *
+ * The callbacks stand in the order in which a statement meets them; each
+ * lives in the file of src/fdw named beside it.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "src/fdw/fdw.h"
+
+#include "foreign/fdwapi.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(ltfdw_handler);
+
+Datum
+ltfdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	/* planning a SELECT: plan.c */
+	routine->GetForeignRelSize = ltfdw_GetForeignRelSize;
+	routine->GetForeignPaths = ltfdw_GetForeignPaths;
+	routine->GetForeignPlan = ltfdw_GetForeignPlan;
+
+	/* running it: scan.c */
+	routine->BeginForeignScan = ltfdw_BeginForeignScan;
+	routine->IterateForeignScan = ltfdw_IterateForeignScan;
+	routine->ReScanForeignScan = ltfdw_ReScanForeignScan;
+	routine->EndForeignScan = ltfdw_EndForeignScan;
+
+	/* planning a write: modify.c */
+	routine->IsForeignRelUpdatable = ltfdw_IsForeignRelUpdatable;
+	routine->AddForeignUpdateTargets = ltfdw_AddForeignUpdateTargets;
+	routine->PlanForeignModify = ltfdw_PlanForeignModify;
+
+	/* running it: modify.c; COPY and partition routing use the second pair */
+	routine->BeginForeignModify = ltfdw_BeginForeignModify;
+	routine->EndForeignModify = ltfdw_EndForeignModify;
+	routine->BeginForeignInsert = ltfdw_BeginForeignInsert;
+	routine->EndForeignInsert = ltfdw_EndForeignInsert;
+	routine->ExecForeignInsert = ltfdw_ExecForeignInsert;
+	routine->ExecForeignDelete = ltfdw_ExecForeignDelete;
+
+	/* EXPLAIN: explain.c */
+	routine->ExplainForeignScan = ltfdw_ExplainForeignScan;
+	routine->ExplainForeignModify = ltfdw_ExplainForeignModify;
+
+	/* IMPORT FOREIGN SCHEMA: import.c */
+	routine->ImportForeignSchema = ltfdw_ImportForeignSchema;
+
+	PG_RETURN_POINTER(routine);
+}

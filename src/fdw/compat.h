@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		What differs between PostgreSQL 14 and 18, and nothing else.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef LTFDW_COMPAT_H
+#define LTFDW_COMPAT_H
+
+#if PG_VERSION_NUM < 140000
+#error "ltdb_fdw needs PostgreSQL 14 or later"
+#endif
+
+#include "catalog/pg_foreign_server.h"
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+#include "optimizer/pathnode.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#endif
+
+/* PostgreSQL 17 added the restriction list, 18 the disabled nodes. */
+static inline ForeignPath *
+ltfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
+							  Cost startup_cost, Cost total_cost, List *pathkeys,
+							  Relids required_outer, List *fdw_private)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rows, 0, startup_cost, total_cost,
+								   pathkeys, required_outer, NULL, NIL, fdw_private);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rows, startup_cost, total_cost,
+								   pathkeys, required_outer, NULL, NIL, fdw_private);
+#else
+	return create_foreignscan_path(root, rel, NULL, rows, startup_cost, total_cost,
+								   pathkeys, required_outer, NULL, fdw_private);
+#endif
+}
+
+/* Before PostgreSQL 16 the user to check stood in the range table entry. */
+static inline Oid
+ltfdw_scan_user(const ForeignScan *plan, EState *estate)
+{
+	Oid			user;
+
+#if PG_VERSION_NUM >= 160000
+	user = plan->checkAsUser;
+#else
+	Index		rti = plan->scan.scanrelid;
+
+	if (rti == 0)
+		rti = bms_next_member(plan->fs_relids, -1);
+	user = exec_rt_fetch(rti, estate)->checkAsUser;
+#endif
+	return OidIsValid(user) ? user : GetUserId();
+}
+
+static inline Oid
+ltfdw_modify_user(ResultRelInfo *result_rel, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecGetResultRelCheckAsUser(result_rel, estate);
+#else
+	Index		rti = result_rel->ri_RangeTableIndex;
+	Oid			user;
+
+	/*
+	 * A partition that routing found has no range table entry of its own; the
+	 * table that the statement names has.
+	 */
+	if (rti == 0 && result_rel->ri_RootResultRelInfo)
+		rti = result_rel->ri_RootResultRelInfo->ri_RangeTableIndex;
+	user = rti == 0 ? InvalidOid : exec_rt_fetch(rti, estate)->checkAsUser;
+	return OidIsValid(user) ? user : GetUserId();
+#endif
+}
+
+/*
+ * Call a type's input function; false if it refuses the value.  PostgreSQL 16
+ * has soft errors for that.  Before, the error is caught: safe without a
+ * subtransaction for the input of json and jsonb, which only allocates memory.
+ */
+static inline bool
+ltfdw_input_or_false(PGFunction input, char *string, Datum *result)
+{
+#if PG_VERSION_NUM >= 160000
+	ErrorSaveContext escontext = {T_ErrorSaveContext};
+
+	return DirectInputFunctionCallSafe(input, string, InvalidOid, -1,
+									   (Node *) &escontext, result);
+#else
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool valid = true;
+
+	PG_TRY();
+	{
+		*result = DirectFunctionCall1(input, CStringGetDatum(string));
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		valid = false;
+	}
+	PG_END_TRY();
+	return valid;
+#endif
+}
+
+/* PostgreSQL 16 made one function of the many for privileges. */
+static inline AclResult
+ltfdw_server_aclcheck(Oid serverid, Oid userid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, serverid, userid, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(serverid, userid, ACL_USAGE);
+#endif
+}
+
+/* PostgreSQL 17 lets an extension name its wait event. */
+static inline uint32
+ltfdw_wait_event(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("LtdbAnswer");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#endif							/* LTFDW_COMPAT_H */

@@ -1,0 +1,348 @@
+/*-------------------------------------------------------------------------
+ *
+ * connection.c
+ *		The session's connections, one for each user mapping; the one place
+ *		that waits; and how the client's errors become PostgreSQL's.
+ *
+ * A connection is opened when it is first needed and kept.  If its server or
+ * user mapping changes, or it failed, it is replaced at its next use in a
+ * later transaction: within one transaction a scan may still read from it.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+struct LtfdwConn
+{
+	Oid			umid;			/* user mapping; the key of the cache */
+	ltdb_conn  *handle;			/* NULL = not connected */
+	char	   *server_name;	/* for messages */
+	uint32		server_hash;	/* what the syscaches report when it changes */
+	uint32		mapping_hash;
+	bool		invalidated;	/* its options have changed */
+	bool		in_use;			/* in this transaction */
+	bool		keep;			/* after this transaction */
+};
+
+static HTAB *connections = NULL;
+
+/* How a client's error is told: here and nowhere else. */
+static const struct
+{
+	ltdb_error	error;
+	int			sqlstate;
+	const char *hint;
+}			error_table[] = {
+	{LTDB_ERROR_MEMORY, ERRCODE_OUT_OF_MEMORY, NULL},
+	{LTDB_ERROR_URL, ERRCODE_FDW_INVALID_STRING_FORMAT, NULL},
+	{LTDB_ERROR_ARGUMENT, ERRCODE_INVALID_PARAMETER_VALUE, NULL},
+	{LTDB_ERROR_CONNECT, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"Check that the server runs and that the option url of the foreign server names it."},
+	{LTDB_ERROR_CONNECT_TIMEOUT, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"The option connect_timeout of the foreign server sets how long to wait."},
+	{LTDB_ERROR_AUTHENTICATION, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Check the option api_key of the user mapping."},
+	{LTDB_ERROR_LOST, ERRCODE_CONNECTION_FAILURE, NULL},
+	{LTDB_ERROR_TIMEOUT, ERRCODE_CONNECTION_FAILURE,
+	"The option request_timeout of the foreign server sets how long to wait."},
+	{LTDB_ERROR_REFUSED, ERRCODE_FDW_ERROR, NULL},
+	{LTDB_ERROR_PROTOCOL, ERRCODE_PROTOCOL_VIOLATION,
+	"Check that the server speaks the protocol of LTDB."},
+	{LTDB_ERROR_TOO_BIG, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
+};
+
+pg_attribute_noreturn()
+static void
+report_error(LtfdwConn *conn, ltdb_error error, const char *request, const char *message)
+{
+	int			sqlstate = ERRCODE_FDW_ERROR;
+	const char *hint = NULL;
+	char		line[256];
+
+	/* libwebsockets' own words, for those who look for them */
+	while (ltdb_log_take(line, sizeof(line)))
+		ereport(DEBUG1, (errmsg_internal("libwebsockets: %s", line)));
+
+	for (int i = 0; i < lengthof(error_table); i++)
+		if (error_table[i].error == error)
+		{
+			sqlstate = error_table[i].sqlstate;
+			hint = error_table[i].hint;
+		}
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 request ? errmsg("LTDB server \"%s\": %s: %s", conn->server_name, request, message)
+			 : errmsg("LTDB server \"%s\": %s", conn->server_name, message),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/* ---- the cache ---- */
+
+static void
+close_connection(LtfdwConn *conn)
+{
+	ltdb_conn_free(conn->handle);
+	conn->handle = NULL;
+	conn->in_use = false;
+	conn->invalidated = false;
+}
+
+/*
+ * At the end of a transaction nothing reads from a connection any more.  One
+ * with answers outstanding after an abort is closed rather than read out: that
+ * needs no wait.  Nothing here may raise an error.
+ */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	HASH_SEQ_STATUS seq;
+	LtfdwConn  *conn;
+	bool		aborted = event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT;
+
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			return;
+	}
+
+	hash_seq_init(&seq, connections);
+	while ((conn = hash_seq_search(&seq)) != NULL)
+	{
+		if (conn->handle == NULL || !conn->in_use)
+			continue;
+		conn->in_use = false;
+		if (conn->invalidated || !conn->keep || ltdb_conn_error(conn->handle) != LTDB_OK ||
+			(aborted && ltdb_in_flight(conn->handle) > 0))
+			close_connection(conn);
+	}
+}
+
+/* Only a flag: whoever reads from the connection may go on. */
+static void
+on_invalidation(Datum arg, int cacheid, uint32 hash)
+{
+	HASH_SEQ_STATUS seq;
+	LtfdwConn  *conn;
+
+	hash_seq_init(&seq, connections);
+	while ((conn = hash_seq_search(&seq)) != NULL)
+	{
+		/* hash 0 means all of them */
+		if (hash == 0 ||
+			(cacheid == FOREIGNSERVEROID && conn->server_hash == hash) ||
+			(cacheid == USERMAPPINGOID && conn->mapping_hash == hash))
+			conn->invalidated = true;
+	}
+}
+
+/* Say goodbye to the servers when the session ends. */
+static void
+at_session_end(int code, Datum arg)
+{
+	HASH_SEQ_STATUS seq;
+	LtfdwConn  *conn;
+
+	hash_seq_init(&seq, connections);
+	while ((conn = hash_seq_search(&seq)) != NULL)
+		close_connection(conn);
+}
+
+static void
+create_cache(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(LtfdwConn);
+	ctl.hcxt = CacheMemoryContext;
+	connections = hash_create("ltdb_fdw connections", 8, &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	RegisterXactCallback(at_transaction_end, NULL);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_invalidation, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_invalidation, (Datum) 0);
+	on_proc_exit(at_session_end, (Datum) 0);
+}
+
+static void
+open_connection(LtfdwConn *conn, UserMapping *user)
+{
+	ForeignServer *server = GetForeignServer(user->serverid);
+	ltdb_options options;
+
+	ltfdw_server_options(server, &options, &conn->keep);
+	options.api_key = ltfdw_user_api_key(user);
+	if (options.api_key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("user mapping for server \"%s\" has no api key", server->servername),
+				 errhint("Use ALTER USER MAPPING ... OPTIONS (ADD api_key '...').")));
+
+	if (conn->server_name == NULL || strcmp(conn->server_name, server->servername) != 0)
+	{
+		char	   *old_name = conn->server_name;
+
+		conn->server_name = MemoryContextStrdup(CacheMemoryContext, server->servername);
+		if (old_name)
+			pfree(old_name);
+	}
+	conn->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
+											  ObjectIdGetDatum(server->serverid));
+	conn->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->umid));
+	conn->invalidated = false;
+	conn->handle = ltdb_connect_start(&options);
+	if (conn->handle == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+}
+
+/*
+ * The connection of a user for a server, opened if need be but not waited
+ * for: requests can be queued at once.
+ */
+LtfdwConn *
+ltfdw_connection_get(Oid userid, Oid serverid)
+{
+	UserMapping *user = GetUserMapping(userid, serverid);
+	LtfdwConn  *conn;
+	bool		found;
+
+	if (connections == NULL)
+		create_cache();
+
+	conn = hash_search(connections, &user->umid, HASH_ENTER, &found);
+	if (!found)
+		memset((char *) conn + sizeof(conn->umid), 0, sizeof(LtfdwConn) - sizeof(conn->umid));
+
+	if (conn->handle &&
+		(ltdb_conn_error(conn->handle) != LTDB_OK || (conn->invalidated && !conn->in_use)))
+		close_connection(conn);
+	if (conn->handle == NULL)
+		open_connection(conn, user);
+	conn->in_use = true;
+	return conn;
+}
+
+ltdb_conn *
+ltfdw_connection_handle(LtfdwConn *conn)
+{
+	return conn->handle;
+}
+
+/* ---- waiting ---- */
+
+/* The one wait: latch and socket, a deadline, and interrupts checked. */
+static void
+wait_for_server(LtfdwConn *conn)
+{
+	ltdb_conn  *handle = conn->handle;
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	pgsocket	sock = ltdb_socket(handle);
+	unsigned	wants = ltdb_wants(handle);
+	int			timeout_ms = ltdb_wait_ms(handle);
+	int			occurred;
+
+	if (timeout_ms >= 0)
+		events |= WL_TIMEOUT;
+	if (sock >= 0)
+		events |= ((wants & LTDB_WANT_READ) ? WL_SOCKET_READABLE : 0) |
+			((wants & LTDB_WANT_WRITE) ? WL_SOCKET_WRITEABLE : 0);
+
+	occurred = WaitLatchOrSocket(MyLatch, events, sock >= 0 ? sock : PGINVALID_SOCKET,
+								 timeout_ms, ltfdw_wait_event());
+	if (occurred & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	ltdb_poll(handle);
+}
+
+/* The next item of a reply, waiting for it; an error is raised, not returned. */
+ltdb_next
+ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item)
+{
+	for (;;)
+	{
+		ltdb_next	next = ltdb_reply_next(reply, item);
+
+		if (next == LTDB_ERROR)
+			report_error(conn, ltdb_reply_error(reply), ltdb_reply_request(reply),
+						 ltdb_reply_message(reply));
+		if (next != LTDB_WAIT)
+			return next;
+		wait_for_server(conn);
+	}
+}
+
+/* Wait until a request without items is acknowledged. */
+void
+ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply)
+{
+	ltdb_record item;
+
+	while (ltfdw_connection_next(conn, reply, &item) != LTDB_DONE)
+		;
+}
+
+/* ---- replies that free themselves ---- */
+
+static void
+release_callback(void *arg)
+{
+	ltfdw_reply_release(arg);
+}
+
+/*
+ * Take a reply that was just received from the client: whatever happens, it
+ * is freed with the current memory context.
+ */
+LtfdwReply *
+ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply)
+{
+	LtfdwReply *owned;
+
+	if (reply == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	owned = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(LtfdwReply),
+									   MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	if (owned == NULL)
+	{
+		ltdb_reply_free(reply);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	}
+	owned->conn = conn;
+	owned->reply = reply;
+	owned->release.func = release_callback;
+	owned->release.arg = owned;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &owned->release);
+	return owned;
+}
+
+void
+ltfdw_reply_release(LtfdwReply *owned)
+{
+	ltdb_reply_free(owned->reply);
+	owned->reply = NULL;
+}

@@ -1,0 +1,312 @@
+/*-------------------------------------------------------------------------
+ *
+ * convert.c
+ *		Between LTDB's values and PostgreSQL's, both ways: texts, timestamps,
+ *		and whole records.
+ *
+ * LTDB speaks UTF-8; the client has verified what came from it.  Errors name
+ * the collection, the key and the ts.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* What a conversion error is said to be about. */
+typedef struct RecordContext
+{
+	const LtfdwTable *table;
+	const LtfdwRecord *record;
+} RecordContext;
+
+/* ---- texts ---- */
+
+static text *
+make_text(const char *bytes, int len_bytes)
+{
+	text	   *result = palloc(len_bytes + VARHDRSZ);
+
+	SET_VARSIZE(result, len_bytes + VARHDRSZ);
+	memcpy(VARDATA(result), bytes, len_bytes);
+	return result;
+}
+
+/* A text of LTDB's in the database's encoding; what says what it is. */
+text *
+ltfdw_text_from_ltdb(ltdb_text value, const char *what, const char *collection)
+{
+	char	   *bytes = (char *) value.bytes;
+	char	   *converted;
+	text	   *result;
+
+	if (value.len_bytes > MaxAllocSize - VARHDRSZ - 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s in LTDB collection \"%s\" is too long: %zu bytes", what, collection,
+						value.len_bytes)));
+	if (value.len_bytes > 0 && memchr(bytes, '\0', value.len_bytes) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("%s in LTDB collection \"%s\" contains the character U+0000", what, collection),
+				 errdetail("PostgreSQL cannot store it in a text.")));
+
+	/* the client has verified UTF-8 already */
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return make_text(bytes, value.len_bytes);
+	converted = value.len_bytes > 0 ? pg_any_to_server(bytes, value.len_bytes, PG_UTF8) : bytes;
+	if (converted == bytes)
+		return make_text(bytes, value.len_bytes);
+	result = cstring_to_text(converted);
+	pfree(converted);
+	return result;
+}
+
+/* A text for LTDB; points into the argument unless the encoding differs. */
+ltdb_text
+ltfdw_text_to_ltdb(const char *bytes, int len_bytes)
+{
+	ltdb_text	result = {bytes, len_bytes};
+
+	if (len_bytes > 0 && GetDatabaseEncoding() != PG_UTF8)
+	{
+		result.bytes = pg_server_to_any(bytes, len_bytes, PG_UTF8);
+		if (result.bytes != bytes)
+			result.len_bytes = strlen(result.bytes);
+	}
+	return result;
+}
+
+ltdb_text
+ltfdw_datum_to_ltdb(text *value)
+{
+	return ltfdw_text_to_ltdb(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+/* Whether a text can be a text in LTDB: only SQL_ASCII lets others exist. */
+bool
+ltfdw_text_fits_ltdb(const char *bytes, int len_bytes)
+{
+	return GetDatabaseEncoding() != PG_SQL_ASCII ||
+		pg_encoding_verifymbstr(PG_UTF8, bytes, len_bytes) == len_bytes;
+}
+
+/* ---- timestamps ---- */
+
+/* Microseconds since 2000 to whole seconds since 1970, towards the past. */
+int64
+ltfdw_usecs_floor_sec(int64 usecs)
+{
+	int64		sec = usecs / LTFDW_USECS_PER_SEC;
+
+	if (usecs % LTFDW_USECS_PER_SEC < 0)
+		sec--;
+	return sec + LTFDW_PG_EPOCH_SEC;
+}
+
+/* A timestamp column shows UTC, so that no two records show the same. */
+Datum
+ltfdw_ts_to_datum(int64 ts_sec, Oid type)
+{
+	if (type == INT8OID)
+		return Int64GetDatum(ts_sec);
+
+	/* the client hands out any 64 bits; PostgreSQL's calendar ends sooner */
+	if (ts_sec < LTDB_TS_MIN || ts_sec > LTDB_TS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("ts of an LTDB record is out of range: " INT64_FORMAT, ts_sec)));
+	return TimestampTzGetDatum((ts_sec - LTFDW_PG_EPOCH_SEC) * LTFDW_USECS_PER_SEC);
+}
+
+/* A fraction of a second is cut off towards the past. */
+int64
+ltfdw_ts_from_datum(Datum value, Oid type)
+{
+	int64		ts_sec;
+
+	if (type == INT8OID)
+		ts_sec = DatumGetInt64(value);
+	else if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(value)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("LTDB cannot store an infinite ts")));
+	else
+		ts_sec = ltfdw_usecs_floor_sec(DatumGetTimestampTz(value));
+
+	if (ts_sec < LTDB_TS_MIN || ts_sec > LTDB_TS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("LTDB cannot store ts " INT64_FORMAT, ts_sec),
+				 errdetail("It keeps whole seconds from %d to %d, which is 1901-12-13 20:45:52 to 2038-01-19 03:14:07 UTC.",
+						   LTDB_TS_MIN, LTDB_TS_MAX)));
+	return ts_sec;
+}
+
+/* ---- records to slots ---- */
+
+static void
+record_error_callback(void *arg)
+{
+	const RecordContext *context = arg;
+	const LtfdwRecord *record = context->record;
+
+	errcontext("data of the LTDB record in collection \"%s\" with key \"%s\" and ts " INT64_FORMAT,
+			   context->table->collection, text_to_cstring(record->key), record->ts_sec);
+}
+
+/* json or jsonb from a text; false if it is none and that means NULL. */
+static bool
+json_from_text(text *data, Oid type, bool invalid_is_null, Datum *result)
+{
+	PGFunction	input = type == JSONBOID ? jsonb_in : json_in;
+	char	   *string = text_to_cstring(data);
+	bool		valid = true;
+
+	if (invalid_is_null)
+		valid = ltfdw_input_or_false(input, string, result);
+	else
+		*result = DirectFunctionCall1(input, CStringGetDatum(string));
+
+	/* json points to a copy of its own */
+	pfree(string);
+	return valid;
+}
+
+static bool
+data_to_datum(const LtfdwTable *table, const LtfdwRecord *record, Oid type, Datum *result)
+{
+	RecordContext context = {table, record};
+	ErrorContextCallback callback;
+	text	   *data;
+	bool		valid = true;
+
+	callback.callback = record_error_callback;
+	callback.arg = &context;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	data = ltfdw_text_from_ltdb(record->data, "data", table->collection);
+	*result = PointerGetDatum(data);
+	if (type != TEXTOID)
+	{
+		valid = json_from_text(data, type, table->invalid_json_is_null, result);
+		pfree(data);
+	}
+
+	error_context_stack = callback.previous;
+	return valid;
+}
+
+/*
+ * Fill an empty slot; columns that nobody reads become NULL unconverted.  The
+ * key is lent by the record, data is in the current context.
+ */
+void
+ltfdw_record_to_slot(const LtfdwTable *table, const LtfdwRecord *record, uint32 wanted,
+					 TupleTableSlot *slot)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const LtfdwColumn *column = &table->columns[i];
+		bool		isnull = (wanted & LTFDW_ROLE_BIT(column->role)) == 0;
+
+		slot->tts_values[i] = (Datum) 0;
+		if (!isnull)
+			switch (column->role)
+			{
+				case LTFDW_KEY:
+					slot->tts_values[i] = PointerGetDatum(record->key);
+					break;
+				case LTFDW_TS:
+					slot->tts_values[i] = ltfdw_ts_to_datum(record->ts_sec, column->type);
+					break;
+				case LTFDW_DATA:
+					isnull = !data_to_datum(table, record, column->type, &slot->tts_values[i]);
+					break;
+				case LTFDW_NOTHING:
+					break;
+			}
+		slot->tts_isnull[i] = isnull;
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+/* ---- slots to records ---- */
+
+static Datum
+required_value(const LtfdwTable *table, TupleTableSlot *slot, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, attnum, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("null value in column \"%s\" cannot be stored in LTDB collection \"%s\"",
+						NameStr(TupleDescAttr(slot->tts_tupleDescriptor, attnum - 1)->attname),
+						table->collection),
+				 table->columns[attnum - 1].role == LTFDW_DATA
+				 ? errhint("LTDB knows no NULL. Store '' in a text column, or use json with the option invalid_json 'null', which stores NULL as empty data.")
+				 : errhint("Every LTDB record has a key and a ts.")));
+	return value;
+}
+
+static ltdb_text
+data_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
+{
+	ltdb_text	empty = {"", 0};
+	Oid			type;
+	Datum		value;
+	bool		isnull;
+
+	if (table->data_att == InvalidAttrNumber)
+		return empty;
+	type = table->columns[table->data_att - 1].type;
+	value = slot_getattr(slot, table->data_att, &isnull);
+
+	/* what this option reads back as NULL */
+	if (isnull && type != TEXTOID && table->invalid_json_is_null)
+		return empty;
+	value = required_value(table, slot, table->data_att);
+	if (type == JSONBOID)
+	{
+		Jsonb	   *jsonb = DatumGetJsonbP(value);
+		char	   *string = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+
+		return ltfdw_text_to_ltdb(string, strlen(string));
+	}
+	return ltfdw_datum_to_ltdb(DatumGetTextPP(value));
+}
+
+/* The identity of the record that a slot's row is; modify.c saw the columns. */
+ltdb_record
+ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts)
+{
+	ltdb_record record = {{0}};
+
+	record.key = ltfdw_datum_to_ltdb(DatumGetTextPP(key));
+	record.ts_sec = ltfdw_ts_from_datum(ts, table->columns[table->ts_att - 1].type);
+	return record;
+}
+
+/* The record to store for a row; points into the slot or the current context. */
+ltdb_record
+ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
+{
+	ltdb_record record;
+	Datum		key = required_value(table, slot, table->key_att);
+	Datum		ts = required_value(table, slot, table->ts_att);
+
+	record = ltfdw_record_from_datums(table, key, ts);
+	record.data = data_from_slot(table, slot);
+	return record;
+}

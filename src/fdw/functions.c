@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *		The SQL functions: collections, latest records, key-value pairs, and
+ *		deleting whole keys and collections.
+ *
+ * Each names a foreign server; the caller needs USAGE on it and a user
+ * mapping for it.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ltfdw_collections);
+PG_FUNCTION_INFO_V1(ltfdw_latest);
+PG_FUNCTION_INFO_V1(ltfdw_kv_set);
+PG_FUNCTION_INFO_V1(ltfdw_kv_get);
+PG_FUNCTION_INFO_V1(ltfdw_kv_keys);
+PG_FUNCTION_INFO_V1(ltfdw_kv_all);
+PG_FUNCTION_INFO_V1(ltfdw_kv_delete);
+PG_FUNCTION_INFO_V1(ltfdw_delete_key);
+PG_FUNCTION_INFO_V1(ltfdw_delete_collection);
+
+/* ---- arguments ---- */
+
+/* An argument that must not be NULL, by number and by name. */
+static text *
+required_text(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+	return PG_GETARG_TEXT_PP(argno);
+}
+
+static ltdb_text
+required_ltdb_text(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	return ltfdw_datum_to_ltdb(required_text(fcinfo, argno, name));
+}
+
+/* The server that argument 0 names, if the caller may use it. */
+static Oid
+server_argument(FunctionCallInfo fcinfo)
+{
+	char	   *name = text_to_cstring(required_text(fcinfo, 0, "server"));
+	ForeignServer *server = GetForeignServerByName(name, false);
+	AclResult	acl = ltfdw_server_aclcheck(server->serverid, GetUserId());
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FOREIGN_SERVER, name);
+	if (!ltfdw_server_is_ltdb(server))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not an LTDB server", name),
+				 errhint("Name a server of the foreign data wrapper ltdb_fdw.")));
+	return server->serverid;
+}
+
+static LtfdwConn *
+connection_argument(FunctionCallInfo fcinfo)
+{
+	return ltfdw_connection_get(GetUserId(), server_argument(fcinfo));
+}
+
+/* ---- results ---- */
+
+/* Send a request that is only acknowledged, and wait for that. */
+static void
+acknowledge(LtfdwConn *conn, ltdb_reply *reply)
+{
+	LtfdwReply *owned = ltfdw_reply_own(conn, reply);
+
+	ltfdw_connection_finish(conn, owned->reply);
+	ltfdw_reply_release(owned);
+}
+
+/* A set-returning function's tuplestore, with the descriptor of its rows. */
+static Tuplestorestate *
+begin_rows(FunctionCallInfo fcinfo, TupleDesc *desc)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+	Tuplestorestate *rows;
+
+	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
+		(rsinfo->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+
+	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, desc) != TYPEFUNC_COMPOSITE)
+	{
+		*desc = CreateTemplateTupleDesc(1);
+		TupleDescInitEntry(*desc, 1, "value", TEXTOID, -1, 0);
+	}
+	rows = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
+								 false, work_mem);
+	rsinfo->returnMode = SFRM_Materialize;
+	rsinfo->setResult = rows;
+	rsinfo->setDesc = *desc;
+	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/* Which parts of an item a row shows, in this order. */
+typedef enum ItemPart
+{
+	PART_KEY,
+	PART_TS,
+	PART_DATA
+} ItemPart;
+
+typedef struct RowShape
+{
+	const char *collection;		/* for messages */
+	int			nparts;
+	ItemPart	parts[3];
+	int64		since_sec;		/* items before it are left out */
+} RowShape;
+
+static void
+put_item(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape, const ltdb_record *item)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+
+	for (int i = 0; i < shape->nparts; i++)
+		switch (shape->parts[i])
+		{
+			case PART_KEY:
+				values[i] = PointerGetDatum(ltfdw_text_from_ltdb(item->key, "key", shape->collection));
+				break;
+			case PART_TS:
+				values[i] = ltfdw_ts_to_datum(item->ts_sec, TIMESTAMPTZOID);
+				break;
+			case PART_DATA:
+				values[i] = PointerGetDatum(ltfdw_text_from_ltdb(item->data, "data", shape->collection));
+				break;
+		}
+	tuplestore_putvalues(rows, desc, values, nulls);
+}
+
+/* Turn a reply's items into the function's rows. */
+static Datum
+rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const RowShape *shape)
+{
+	LtfdwReply *owned = ltfdw_reply_own(conn, reply);
+	MemoryContext item_cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw item",
+												   ALLOCSET_DEFAULT_SIZES);
+	TupleDesc	desc;
+	Tuplestorestate *rows = begin_rows(fcinfo, &desc);
+	ltdb_record item;
+	ltdb_next	next;
+
+	while ((next = ltfdw_connection_next(conn, owned->reply, &item)) != LTDB_DONE)
+	{
+		MemoryContext old;
+
+		if (next == LTDB_RESTART)
+		{
+			tuplestore_clear(rows);
+			continue;
+		}
+		if (item.ts_sec < shape->since_sec)
+			continue;
+		old = MemoryContextSwitchTo(item_cxt);
+		put_item(rows, desc, shape, &item);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(item_cxt);
+	}
+	ltfdw_reply_release(owned);
+	MemoryContextDelete(item_cxt);
+	return (Datum) 0;
+}
+
+/* ---- collections and records ---- */
+
+Datum
+ltfdw_collections(PG_FUNCTION_ARGS)
+{
+	RowShape	shape = {"", 1, {PART_KEY}, PG_INT64_MIN};
+	LtfdwConn  *conn = connection_argument(fcinfo);
+
+	return rows_of_reply(fcinfo, conn, ltdb_send_collections(ltfdw_connection_handle(conn)),
+						 &shape);
+}
+
+/* The last second that is not after an instant. */
+static int64
+at_argument(TimestampTz at)
+{
+	int64		sec;
+
+	if (TIMESTAMP_IS_NOEND(at))
+		return LTDB_TS_MAX;
+	sec = TIMESTAMP_IS_NOBEGIN(at) ? PG_INT64_MIN : ltfdw_usecs_floor_sec(at);
+	if (sec <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"at\" must be after 1970-01-01 00:00:00+00"),
+				 errdetail("LTDB answers no question about the time before.")));
+	return Min(sec, (int64) LTDB_TS_MAX);
+}
+
+/* The first second that is not before an instant. */
+static int64
+since_argument(TimestampTz since)
+{
+	if (TIMESTAMP_IS_NOBEGIN(since))
+		return LTDB_TS_MIN;
+	if (TIMESTAMP_IS_NOEND(since))
+		return (int64) LTDB_TS_MAX + 1;
+	return ltfdw_usecs_floor_sec(since) + (since % LTFDW_USECS_PER_SEC != 0);
+}
+
+Datum
+ltfdw_latest(PG_FUNCTION_ARGS)
+{
+	RowShape	shape = {NULL, 3, {PART_KEY, PART_TS, PART_DATA}, PG_INT64_MIN};
+	ltdb_latest request = {{0}};
+	LtfdwConn  *conn;
+	TupleDesc	desc;
+
+	request.collection = required_ltdb_text(fcinfo, 1, "collection");
+	request.at_sec = PG_ARGISNULL(2) ? LTDB_TS_MAX : at_argument(PG_GETARG_TIMESTAMPTZ(2));
+	if (!PG_ARGISNULL(3))
+		request.key = required_ltdb_text(fcinfo, 3, "key");
+	if (!PG_ARGISNULL(4))
+	{
+		/* to LTDB from = 0 means no bound, hence the check of each item too */
+		shape.since_sec = since_argument(PG_GETARG_TIMESTAMPTZ(4));
+		request.from_sec = shape.since_sec;
+	}
+	shape.collection = text_to_cstring(required_text(fcinfo, 1, "collection"));
+
+	/* an empty key would mean every key, and an empty interval is not asked for */
+	if ((!PG_ARGISNULL(3) && request.key.len_bytes == 0) || shape.since_sec > request.at_sec)
+	{
+		begin_rows(fcinfo, &desc);
+		return (Datum) 0;
+	}
+	conn = connection_argument(fcinfo);
+	return rows_of_reply(fcinfo, conn,
+						 ltdb_send_latest(ltfdw_connection_handle(conn), &request), &shape);
+}
+
+/*
+ * LTDB's own request to delete a key also drops the collection with its
+ * key-value pairs if the key was its last.  So the records are deleted one by
+ * one, which keeps the pairs whatever others do meanwhile.
+ */
+Datum
+ltfdw_delete_key(PG_FUNCTION_ARGS)
+{
+	char	   *collection = text_to_cstring(required_text(fcinfo, 1, "collection"));
+	text	   *key = required_text(fcinfo, 2, "key");
+	Oid			serverid = server_argument(fcinfo);
+	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), serverid);
+	LtfdwTable *table = ltfdw_table_of_collection(serverid, collection);
+	LtfdwReader *reader = ltfdw_reader_new(conn, table);
+	LtfdwSender *sender = ltfdw_sender_new(conn, collection, table->batch_size, false);
+	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
+	LtfdwRecord record;
+
+	ltfdw_reader_start(reader, &query);
+	while (ltfdw_reader_next(reader, &record))
+	{
+		ltdb_record identity = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, {"", 0}};
+
+		ltfdw_sender_delete(sender, &identity);
+	}
+	ltfdw_sender_finish(sender);
+	PG_RETURN_VOID();
+}
+
+Datum
+ltfdw_delete_collection(PG_FUNCTION_ARGS)
+{
+	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
+	LtfdwConn  *conn = connection_argument(fcinfo);
+
+	acknowledge(conn, ltdb_send_delete_collection(ltfdw_connection_handle(conn), collection));
+	PG_RETURN_VOID();
+}
+
+/* ---- key-value pairs ---- */
+
+Datum
+ltfdw_kv_set(PG_FUNCTION_ARGS)
+{
+	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
+	ltdb_text	key = required_ltdb_text(fcinfo, 2, "key");
+	ltdb_text	value = required_ltdb_text(fcinfo, 3, "value");
+	LtfdwConn  *conn = connection_argument(fcinfo);
+
+	acknowledge(conn, ltdb_send_set_value(ltfdw_connection_handle(conn), collection, key, value));
+	PG_RETURN_VOID();
+}
+
+Datum
+ltfdw_kv_get(PG_FUNCTION_ARGS)
+{
+	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
+	ltdb_text	key = required_ltdb_text(fcinfo, 2, "key");
+	LtfdwConn  *conn = connection_argument(fcinfo);
+	LtfdwReply *owned;
+	ltdb_record item;
+	text	   *value = NULL;
+
+	owned = ltfdw_reply_own(conn, ltdb_send_get_value(ltfdw_connection_handle(conn),
+													  collection, key));
+	while (ltfdw_connection_next(conn, owned->reply, &item) == LTDB_ITEM)
+		value = ltfdw_text_from_ltdb(item.data, "value",
+									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	ltfdw_reply_release(owned);
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(value);
+}
+
+Datum
+ltfdw_kv_keys(PG_FUNCTION_ARGS)
+{
+	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
+	RowShape	shape = {text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, {PART_KEY}, PG_INT64_MIN};
+	LtfdwConn  *conn = connection_argument(fcinfo);
+
+	return rows_of_reply(fcinfo, conn,
+						 ltdb_send_list_keys(ltfdw_connection_handle(conn), collection), &shape);
+}
+
+Datum
+ltfdw_kv_all(PG_FUNCTION_ARGS)
+{
+	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
+	RowShape	shape = {text_to_cstring(PG_GETARG_TEXT_PP(1)), 2, {PART_KEY, PART_DATA}, PG_INT64_MIN};
+	LtfdwConn  *conn = connection_argument(fcinfo);
+
+	return rows_of_reply(fcinfo, conn,
+						 ltdb_send_list_values(ltfdw_connection_handle(conn), collection), &shape);
+}
+
+Datum
+ltfdw_kv_delete(PG_FUNCTION_ARGS)
+{
+	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
+	ltdb_text	key = required_ltdb_text(fcinfo, 2, "key");
+	LtfdwConn  *conn = connection_argument(fcinfo);
+
+	acknowledge(conn, ltdb_send_delete_value(ltfdw_connection_handle(conn), collection, key));
+	PG_RETURN_VOID();
+}

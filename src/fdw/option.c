@@ -1,0 +1,450 @@
+/*-------------------------------------------------------------------------
+ *
+ * option.c
+ *		The options of servers, user mappings, tables and columns: one table
+ *		of them, the validator, the defaults, and typed getters.
+ *
+ * Which column shows which member of a record is column.c's business.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include <limits.h>
+
+#include "access/reloptions.h"
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/varlena.h"
+
+#define DEFAULT_FETCH_SIZE 10000
+#define DEFAULT_BATCH_SIZE 1000
+#define MAX_FETCH_SIZE 1000000
+#define MAX_BATCH_SIZE 100000
+#define MAX_TIMEOUT_SEC 86400.0
+
+typedef void (*option_check) (DefElem *def);
+
+typedef struct LtfdwOption
+{
+	const char *name;
+	Oid			catalog;		/* where it may stand */
+	option_check check;
+} LtfdwOption;
+
+static void check_url(DefElem *def);
+static void check_api_key(DefElem *def);
+static void check_timeout(DefElem *def);
+static void check_fetch_size(DefElem *def);
+static void check_batch_size(DefElem *def);
+static void check_boolean(DefElem *def);
+static void check_collection(DefElem *def);
+static void check_invalid_json(DefElem *def);
+static void check_column_name(DefElem *def);
+
+static const LtfdwOption option_table[] = {
+	{"url", ForeignServerRelationId, check_url},
+	{"connect_timeout", ForeignServerRelationId, check_timeout},
+	{"request_timeout", ForeignServerRelationId, check_timeout},
+	{"fetch_size", ForeignServerRelationId, check_fetch_size},
+	{"batch_size", ForeignServerRelationId, check_batch_size},
+	{"keep_connections", ForeignServerRelationId, check_boolean},
+	{"updatable", ForeignServerRelationId, check_boolean},
+
+	{"api_key", UserMappingRelationId, check_api_key},
+
+	{"collection", ForeignTableRelationId, check_collection},
+	{"fetch_size", ForeignTableRelationId, check_fetch_size},
+	{"batch_size", ForeignTableRelationId, check_batch_size},
+	{"updatable", ForeignTableRelationId, check_boolean},
+	{"invalid_json", ForeignTableRelationId, check_invalid_json},
+
+	{"column_name", AttributeRelationId, check_column_name},
+};
+
+/* How messages call a place where options stand. */
+static const struct
+{
+	Oid			catalog;
+	const char *object;
+}			place_table[] = {
+	{ForeignDataWrapperRelationId, "FOREIGN DATA WRAPPER"},
+	{ForeignServerRelationId, "SERVER"},
+	{UserMappingRelationId, "USER MAPPING"},
+	{ForeignTableRelationId, "FOREIGN TABLE"},
+	{AttributeRelationId, "column"},
+};
+
+PG_FUNCTION_INFO_V1(ltfdw_validator);
+
+static const char *
+place_name(Oid catalog)
+{
+	for (int i = 0; i < lengthof(place_table); i++)
+		if (place_table[i].catalog == catalog)
+			return place_table[i].object;
+	return "object";
+}
+
+static const LtfdwOption *
+find_option(const char *name, Oid catalog)
+{
+	for (int i = 0; i < lengthof(option_table); i++)
+		if (option_table[i].catalog == catalog && strcmp(option_table[i].name, name) == 0)
+			return &option_table[i];
+	return NULL;
+}
+
+/* The option of this place whose name is nearest, or NULL if none is near. */
+static const char *
+closest_option(const char *name, Oid catalog)
+{
+	const int	name_len = strlen(name);
+	int			best_distance = Max(2, name_len / 2) + 1;
+	const char *best = NULL;
+
+	/* varstr_levenshtein refuses longer strings */
+	if (name_len > 255)
+		return NULL;
+
+	for (int i = 0; i < lengthof(option_table); i++)
+	{
+		const char *candidate = option_table[i].name;
+		int			distance;
+
+		if (option_table[i].catalog != catalog)
+			continue;
+		distance = varstr_levenshtein_less_equal(name, name_len, candidate,
+												 strlen(candidate), 1, 1, 1,
+												 best_distance, true);
+		if (distance < best_distance)
+		{
+			best_distance = distance;
+			best = candidate;
+		}
+	}
+	return best;
+}
+
+/* Refuse a name that this place does not know, with the best hint there is. */
+static void
+report_unknown_option(const char *name, Oid catalog)
+{
+	const char *elsewhere = NULL;
+	const char *closest = closest_option(name, catalog);
+	bool		any = false;
+
+	for (int i = 0; i < lengthof(option_table); i++)
+	{
+		if (option_table[i].catalog == catalog)
+			any = true;
+		else if (strcmp(option_table[i].name, name) == 0)
+			elsewhere = place_name(option_table[i].catalog);
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\" for %s of ltdb_fdw", name, place_name(catalog)),
+			 elsewhere ? errhint("\"%s\" is an option of %s.", name, elsewhere) :
+			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
+			 any ? 0 : errhint("There are no valid options in this place.")));
+}
+
+static void
+report_bad_value(DefElem *def, const char *expected)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_STRING_FORMAT),
+			 errmsg("invalid value for option \"%s\": \"%s\"", def->defname, defGetString(def)),
+			 errhint("%s", expected)));
+}
+
+Datum
+ltfdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	bool		has_url = false;
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *def = (DefElem *) lfirst(cell);
+		const LtfdwOption *option = find_option(def->defname, catalog);
+
+		if (option == NULL)
+			report_unknown_option(def->defname, catalog);
+		option->check(def);
+		if (strcmp(def->defname, "url") == 0)
+			has_url = true;
+	}
+
+	if (catalog == ForeignServerRelationId && !has_url)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"url\" is required for SERVER of ltdb_fdw"),
+				 errhint("Such as OPTIONS (url 'ws://127.0.0.1:8080').")));
+
+	PG_RETURN_VOID();
+}
+
+/* ---- what each option may hold ---- */
+
+/* The url itself is left out of the message: it may hold a password. */
+static void
+check_url(DefElem *def)
+{
+	char		reason[256];
+
+	if (!ltdb_url_check(defGetString(def), reason, sizeof(reason)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_STRING_FORMAT),
+				 errmsg("invalid value for option \"url\": %s", reason),
+				 errhint("A url is ws://host:port or wss://host:port. The api key belongs into the user mapping.")));
+}
+
+/* Neither is the key shown. */
+static void
+check_api_key(DefElem *def)
+{
+	const char *key = defGetString(def);
+
+	if (*key == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_STRING_FORMAT),
+				 errmsg("invalid value for option \"api_key\": it is empty")));
+	for (; *key; key++)
+		if (*key == '\r' || *key == '\n')
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_STRING_FORMAT),
+					 errmsg("invalid value for option \"api_key\": it contains a line break")));
+}
+
+static bool
+parse_timeout(const char *value, int *timeout_ms)
+{
+	double		sec;
+
+	if (!parse_real(value, &sec, GUC_UNIT_S, NULL) || !(sec >= 0.001 && sec <= MAX_TIMEOUT_SEC))
+		return false;
+	*timeout_ms = (int) (sec * 1000.0 + 0.5);
+	return true;
+}
+
+static void
+check_timeout(DefElem *def)
+{
+	int			timeout_ms;
+
+	if (!parse_timeout(defGetString(def), &timeout_ms))
+		report_bad_value(def, "A timeout is a number of seconds, or a number with a unit such as '500ms' or '1min', from 1 ms to 1 day.");
+}
+
+static bool
+parse_count(const char *value, int max, int *count)
+{
+	return parse_int(value, count, 0, NULL) && *count >= 1 && *count <= max;
+}
+
+static void
+check_fetch_size(DefElem *def)
+{
+	int			count;
+
+	if (!parse_count(defGetString(def), MAX_FETCH_SIZE, &count))
+		report_bad_value(def, psprintf("A fetch size is a number of records from 1 to %d.", MAX_FETCH_SIZE));
+}
+
+static void
+check_batch_size(DefElem *def)
+{
+	int			count;
+
+	if (!parse_count(defGetString(def), MAX_BATCH_SIZE, &count))
+		report_bad_value(def, psprintf("A batch size is a number of rows from 1 to %d.", MAX_BATCH_SIZE));
+}
+
+static void
+check_boolean(DefElem *def)
+{
+	bool		value;
+
+	if (!parse_bool(defGetString(def), &value))
+		report_bad_value(def, "It is a boolean: 'true' or 'false'.");
+}
+
+static void
+check_collection(DefElem *def)
+{
+	if (*defGetString(def) == '\0')
+		report_bad_value(def, "LTDB has no collection without a name.");
+}
+
+static void
+check_invalid_json(DefElem *def)
+{
+	const char *value = defGetString(def);
+
+	if (strcmp(value, "error") != 0 && strcmp(value, "null") != 0)
+		report_bad_value(def, "Valid values are: error, null.");
+}
+
+static void
+check_column_name(DefElem *def)
+{
+	const char *value = defGetString(def);
+
+	if (strcmp(value, "key") != 0 && strcmp(value, "ts") != 0 && strcmp(value, "data") != 0)
+		report_bad_value(def, "Valid values are: key, ts, data.");
+}
+
+/* ---- getters; the validator has seen the values ---- */
+
+static const char *
+get_option(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *def = (DefElem *) lfirst(cell);
+
+		if (strcmp(def->defname, name) == 0)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
+/* The table's value, else the server's. */
+static const char *
+get_table_option(List *table_options, ForeignServer *server, const char *name)
+{
+	const char *value = get_option(table_options, name);
+
+	return value ? value : get_option(server->options, name);
+}
+
+static int
+count_or_default(const char *value, int max, int default_count)
+{
+	int			count;
+
+	return value && parse_count(value, max, &count) ? count : default_count;
+}
+
+static bool
+boolean_or_default(const char *value, bool default_value)
+{
+	bool		result;
+
+	return value && parse_bool(value, &result) ? result : default_value;
+}
+
+static LtfdwTable *
+new_table(ForeignServer *server, List *table_options, const char *collection)
+{
+	LtfdwTable *result = palloc0(sizeof(LtfdwTable));
+
+	result->serverid = server->serverid;
+	result->collection = pstrdup(collection);
+	result->fetch_size = count_or_default(get_table_option(table_options, server, "fetch_size"),
+										  MAX_FETCH_SIZE, DEFAULT_FETCH_SIZE);
+	result->batch_size = count_or_default(get_table_option(table_options, server, "batch_size"),
+										  MAX_BATCH_SIZE, DEFAULT_BATCH_SIZE);
+	return result;
+}
+
+/* A collection that no foreign table stands for, with its server's options. */
+LtfdwTable *
+ltfdw_table_of_collection(Oid serverid, const char *collection)
+{
+	return new_table(GetForeignServer(serverid), NIL, collection);
+}
+
+/* Everything the catalogs say of a foreign table, in the current context. */
+LtfdwTable *
+ltfdw_table_load(Relation rel)
+{
+	ForeignTable *table = GetForeignTable(RelationGetRelid(rel));
+	const char *collection = get_option(table->options, "collection");
+	const char *invalid_json = get_option(table->options, "invalid_json");
+	LtfdwTable *result = new_table(GetForeignServer(table->serverid), table->options,
+								   collection ? collection : RelationGetRelationName(rel));
+
+	result->relid = RelationGetRelid(rel);
+	result->invalid_json_is_null = invalid_json && strcmp(invalid_json, "null") == 0;
+	ltfdw_columns_load(result, rel);
+	return result;
+}
+
+/* For the planner, which holds a lock on the table already. */
+LtfdwTable *
+ltfdw_table_load_by_oid(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	LtfdwTable *result = ltfdw_table_load(rel);
+
+	table_close(rel, NoLock);
+	return result;
+}
+
+/* Whether a server is one of ours, whatever its wrapper was called. */
+bool
+ltfdw_server_is_ltdb(ForeignServer *server)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
+	FmgrInfo	handler;
+
+	if (!OidIsValid(wrapper->fdwhandler))
+		return false;
+	fmgr_info(wrapper->fdwhandler, &handler);
+	return handler.fn_addr == ltfdw_handler;
+}
+
+/* Fills what the server says; the api key comes from the user mapping. */
+void
+ltfdw_server_options(ForeignServer *server, ltdb_options *options, bool *keep_connections)
+{
+	const char *value;
+
+	ltdb_options_init(options);
+	options->url = get_option(server->options, "url");
+	if ((value = get_option(server->options, "connect_timeout")) != NULL)
+		parse_timeout(value, &options->connect_timeout_ms);
+	if ((value = get_option(server->options, "request_timeout")) != NULL)
+		parse_timeout(value, &options->request_timeout_ms);
+	*keep_connections = boolean_or_default(get_option(server->options, "keep_connections"), true);
+}
+
+/* NULL if the mapping has none. */
+const char *
+ltfdw_user_api_key(UserMapping *user)
+{
+	return get_option(user->options, "api_key");
+}
+
+bool
+ltfdw_table_updatable(Oid relid)
+{
+	ForeignTable *table = GetForeignTable(relid);
+	ForeignServer *server = GetForeignServer(table->serverid);
+
+	return boolean_or_default(get_table_option(table->options, server, "updatable"), true);
+}
+
+const char *
+ltfdw_column_option(Oid relid, AttrNumber attnum, const char *name)
+{
+	return get_option(GetForeignColumnOptions(relid, attnum), name);
+}

@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * sender.c
+ *		Sends writes: gathers records into batches, limited by rows and by
+ *		bytes, and keeps several requests in flight.
+ *
+ * The server answers one connection in order, so what was sent is seen by
+ * every request after it; ltfdw_sender_finish() waits until all of it is
+ * acknowledged.  What becomes a record is modify.c's business.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include "utils/memutils.h"
+
+/* Messages in flight at most, and bytes in one of them. */
+#define WINDOW 16
+#define MESSAGE_BYTES (1024 * 1024)
+
+/* What a message spends on a record besides key and data. */
+#define RECORD_OVERHEAD_BYTES 64
+
+typedef enum WriteKind
+{
+	WRITE_INSERT,
+	WRITE_DELETE
+} WriteKind;
+
+/* Records of one kind that will be one message. */
+typedef struct Batch
+{
+	WriteKind	kind;
+	MemoryContext cxt;
+	ltdb_record *records;
+	int			count;
+	size_t		bytes;
+} Batch;
+
+struct LtfdwSender
+{
+	LtfdwConn  *conn;
+	ltdb_text	collection;
+	int			batch_size;
+	bool		at_end;			/* send nothing before ltfdw_sender_finish() */
+	MemoryContext cxt;
+	Batch	   *batch;			/* being filled, or NULL */
+	List	   *waiting;		/* full Batches, if at_end */
+
+	/* messages in flight, oldest first: a ring */
+	ltdb_reply *replies[WINDOW];
+	int			head;
+	int			nreplies;
+	MemoryContextCallback release;
+};
+
+static void
+release_replies(void *arg)
+{
+	LtfdwSender *sender = arg;
+
+	for (int i = 0; i < sender->nreplies; i++)
+		ltdb_reply_free(sender->replies[(sender->head + i) % WINDOW]);
+	sender->nreplies = 0;
+}
+
+/*
+ * Lives in the current context, and frees its replies with it.  A statement
+ * that also reads the collection must not meet its own writes there: it asks
+ * for them to be sent at_end.
+ */
+LtfdwSender *
+ltfdw_sender_new(LtfdwConn *conn, const char *collection, int batch_size, bool at_end)
+{
+	LtfdwSender *sender = palloc0(sizeof(LtfdwSender));
+
+	sender->conn = conn;
+	sender->collection = ltfdw_text_to_ltdb(collection, strlen(collection));
+	sender->batch_size = batch_size;
+	sender->at_end = at_end;
+	sender->cxt = CurrentMemoryContext;
+	sender->release.func = release_replies;
+	sender->release.arg = sender;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &sender->release);
+	return sender;
+}
+
+/* ---- messages in flight ---- */
+
+static void
+wait_for_oldest(LtfdwSender *sender)
+{
+	ltdb_reply *reply = sender->replies[sender->head];
+
+	ltfdw_connection_finish(sender->conn, reply);
+	ltdb_reply_free(reply);
+	sender->head = (sender->head + 1) % WINDOW;
+	sender->nreplies--;
+}
+
+static void
+make_room(LtfdwSender *sender)
+{
+	while (sender->nreplies == WINDOW)
+		wait_for_oldest(sender);
+}
+
+static void
+take_reply(LtfdwSender *sender, ltdb_reply *reply)
+{
+	if (reply == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	sender->replies[(sender->head + sender->nreplies) % WINDOW] = reply;
+	sender->nreplies++;
+}
+
+/*
+ * LTDB refuses a list of deletes in which a ts is not positive, but deletes
+ * such a record by itself.  Moves the others to the front.
+ */
+static int
+send_deletes_one_by_one(LtfdwSender *sender, Batch *batch)
+{
+	ltdb_conn  *handle = ltfdw_connection_handle(sender->conn);
+	int			kept = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		const ltdb_record *record = &batch->records[i];
+
+		if (record->ts_sec > 0)
+		{
+			batch->records[kept++] = *record;
+			continue;
+		}
+		make_room(sender);
+		take_reply(sender, ltdb_send_delete_record(handle, sender->collection, record->key,
+												   record->ts_sec));
+		ltdb_poll(handle);
+	}
+	return kept;
+}
+
+static void
+send_batch(LtfdwSender *sender, Batch *batch)
+{
+	ltdb_conn  *handle = ltfdw_connection_handle(sender->conn);
+
+	if (batch->kind == WRITE_DELETE)
+		batch->count = send_deletes_one_by_one(sender, batch);
+	if (batch->count > 0)
+	{
+		make_room(sender);
+		if (batch->kind == WRITE_INSERT)
+			take_reply(sender, ltdb_send_insert(handle, sender->collection,
+												batch->records, batch->count));
+		else
+			take_reply(sender, ltdb_send_delete_records(handle, sender->collection,
+														batch->records, batch->count));
+		ltdb_poll(handle);
+	}
+	MemoryContextDelete(batch->cxt);
+}
+
+/* ---- batches ---- */
+
+static Batch *
+new_batch(LtfdwSender *sender, WriteKind kind)
+{
+	MemoryContext cxt = AllocSetContextCreate(sender->cxt, "ltdb_fdw batch",
+											  ALLOCSET_DEFAULT_SIZES);
+	Batch	   *batch = MemoryContextAllocZero(cxt, sizeof(Batch));
+
+	batch->kind = kind;
+	batch->cxt = cxt;
+	batch->records = MemoryContextAlloc(cxt, sender->batch_size * sizeof(ltdb_record));
+	return batch;
+}
+
+static ltdb_text
+copy_text(ltdb_text value)
+{
+	char	   *bytes = palloc(value.len_bytes + 1);
+
+	memcpy(bytes, value.bytes, value.len_bytes);
+	value.bytes = bytes;
+	return value;
+}
+
+/* Close the batch being filled and, unless all is sent at the end, send it. */
+void
+ltfdw_sender_flush(LtfdwSender *sender)
+{
+	Batch	   *batch = sender->batch;
+	MemoryContext old;
+
+	if (batch == NULL)
+		return;
+	sender->batch = NULL;
+	if (!sender->at_end)
+	{
+		send_batch(sender, batch);
+		return;
+	}
+	old = MemoryContextSwitchTo(sender->cxt);
+	sender->waiting = lappend(sender->waiting, batch);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+add_record(LtfdwSender *sender, WriteKind kind, const ltdb_record *record)
+{
+	size_t		bytes = record->key.len_bytes + record->data.len_bytes + RECORD_OVERHEAD_BYTES;
+	MemoryContext old;
+	Batch	   *batch = sender->batch;
+	ltdb_record *copy;
+
+	if (batch && (batch->kind != kind || batch->count == sender->batch_size ||
+				  batch->bytes + bytes > MESSAGE_BYTES))
+	{
+		ltfdw_sender_flush(sender);
+		batch = NULL;
+	}
+	if (batch == NULL)
+		batch = sender->batch = new_batch(sender, kind);
+
+	old = MemoryContextSwitchTo(batch->cxt);
+	copy = &batch->records[batch->count];
+	copy->key = copy_text(record->key);
+	copy->ts_sec = record->ts_sec;
+	copy->data = copy_text(record->data);
+	batch->count++;
+	batch->bytes += bytes;
+	MemoryContextSwitchTo(old);
+}
+
+/* The record is copied. */
+void
+ltfdw_sender_insert(LtfdwSender *sender, const ltdb_record *record)
+{
+	add_record(sender, WRITE_INSERT, record);
+}
+
+/* Only key and ts count. */
+void
+ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record)
+{
+	ltdb_record identity = {record->key, record->ts_sec, {"", 0}};
+
+	add_record(sender, WRITE_DELETE, &identity);
+}
+
+/* Send what is left, and wait until everything sent is acknowledged. */
+void
+ltfdw_sender_finish(LtfdwSender *sender)
+{
+	ListCell   *cell;
+
+	ltfdw_sender_flush(sender);
+	foreach(cell, sender->waiting)
+		send_batch(sender, lfirst(cell));
+	sender->waiting = NIL;
+	while (sender->nreplies > 0)
+		wait_for_oldest(sender);
+}
