@@ -1,0 +1,618 @@
+/*-------------------------------------------------------------------------
+ *
+ * conn.c
+ *		The life of a connection: connect, authenticate, send, reconnect, fail.
+ *
+ * Decides what to do next from what the socket says and from the clock.
+ * Moving the bytes is left to socket.c, handing them to the replies to
+ * receive.c.  Nothing here waits: the caller does, between ltdb_wait_ms()
+ * and ltdb_poll().
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ltdb_int.h"
+
+/* Delays before attempts to reconnect, in ms. */
+#define FIRST_DELAY_MAX 50
+#define SECOND_DELAY 100
+#define DELAY_DOUBLINGS_MAX 3
+
+/*
+ * While connecting, look again after this: the steps of a TLS handshake do
+ * not all show at the socket.
+ */
+#define CONNECT_LOOK_MS 50
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* xorshift: enough to keep clients from reconnecting in step. */
+static uint64_t
+next_random(ltdb_conn *conn)
+{
+	conn->random ^= conn->random << 13;
+	conn->random ^= conn->random >> 7;
+	conn->random ^= conn->random << 17;
+	return conn->random;
+}
+
+/* ---- making and ending ---- */
+
+void
+ltdb_options_init(ltdb_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->connect_timeout_ms = 10 * 1000;
+	options->request_timeout_ms = 30 * 1000;
+	options->max_reconnects = 5;
+	options->max_buffer_bytes = (size_t) 1024 * 1024 * 1024 - 1;
+}
+
+ltdb_conn *
+ltdb_connect_start(const ltdb_options *options)
+{
+	ltdb_conn  *conn = ltdbp_alloc_zeroed(sizeof(*conn));
+	struct timespec now;
+	char		reason[128];
+
+	if (conn == NULL)
+		return NULL;
+	conn->connect_timeout_ms = options->connect_timeout_ms;
+	conn->request_timeout_ms = options->request_timeout_ms;
+	conn->max_reconnects = options->max_reconnects;
+	conn->max_buffer_bytes = options->max_buffer_bytes;
+	conn->dialect = &ltdb_dialect_ltdb;
+	clock_gettime(CLOCK_REALTIME, &now);
+	conn->random = (uint64_t) now.tv_nsec << 32 ^ (uint64_t) now.tv_sec << 16 ^ (uint64_t) getpid();
+	conn->random |= 1;
+
+	conn->api_key = ltdbp_strdup(options->api_key ? options->api_key : "");
+	if (conn->api_key == NULL ||
+		(!ltdbp_url_parse(&conn->url, options->url, reason, sizeof(reason)) && reason[0] == '\0'))
+	{
+		ltdb_conn_free(conn);
+		return NULL;
+	}
+	if (conn->url.host == NULL)
+		ltdbp_conn_fail(conn, LTDB_ERROR_URL, reason);
+	return conn;
+}
+
+/* Fails what has not been answered, and lets go of it. */
+static void
+fail_replies(ltdb_conn *conn, ltdb_error error, const char *text)
+{
+	while (conn->first != NULL)
+	{
+		ltdb_reply *reply = conn->first;
+
+		ltdbp_conn_unlink(conn, reply);
+		if (reply->abandoned)
+			ltdbp_reply_destroy(reply);
+		else
+			ltdbp_reply_fail(reply, error, text);
+	}
+	if (conn->auth != NULL)
+		ltdbp_reply_destroy(conn->auth);
+	conn->auth = NULL;
+	ltdbp_receive_reset(conn);
+}
+
+/*
+ * Ends the connection for good.  The socket is closed by ltdb_poll(), as this
+ * may be called from within it.
+ */
+void
+ltdbp_conn_fail(ltdb_conn *conn, ltdb_error error, const char *text)
+{
+	if (conn->life == LTDBP_LIFE_FAILED)
+		return;
+	conn->life = LTDBP_LIFE_FAILED;
+	conn->error = error;
+	snprintf(conn->message, sizeof(conn->message), "%s", text);
+	fail_replies(conn, error, conn->message);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+fail_with(ltdb_conn *conn, ltdb_error error, const char *format,...)
+{
+	char		text[sizeof(conn->message)];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	ltdbp_conn_fail(conn, error, text);
+}
+
+/* Overwrites a secret in a way the compiler does not remove. */
+static void
+wipe(char *secret)
+{
+	volatile char *p = secret;
+
+	while (p != NULL && *p != '\0')
+		*p++ = '\0';
+}
+
+void
+ltdb_conn_free(ltdb_conn *conn)
+{
+	if (conn == NULL)
+		return;
+	fail_replies(conn, LTDB_ERROR_LOST, "connection was closed");
+	ltdbp_socket_close(&conn->socket);
+	free(conn->socket.chunk);
+	ltdbp_buffer_free(&conn->incoming);
+	ltdbp_url_free(&conn->url);
+	wipe(conn->api_key);
+	free(conn->api_key);
+	free(conn);
+}
+
+/* ---- the list of unanswered requests ---- */
+
+void
+ltdbp_conn_queue(ltdb_conn *conn, ltdb_reply *reply)
+{
+	reply->prev = conn->last;
+	if (conn->last != NULL)
+		conn->last->next = reply;
+	else
+		conn->first = reply;
+	conn->last = reply;
+	if (conn->unsent == NULL)
+		conn->unsent = reply;
+	conn->in_flight++;
+}
+
+/* The reply needs its connection no more. */
+void
+ltdbp_conn_unlink(ltdb_conn *conn, ltdb_reply *reply)
+{
+	if (reply->prev != NULL)
+		reply->prev->next = reply->next;
+	else
+		conn->first = reply->next;
+	if (reply->next != NULL)
+		reply->next->prev = reply->prev;
+	else
+		conn->last = reply->prev;
+	if (conn->unsent == reply)
+		conn->unsent = reply->next;
+	if (!reply->abandoned)
+		conn->in_flight--;
+	reply->prev = reply->next = NULL;
+	reply->conn = NULL;
+	ltdbp_buffer_free(&reply->message);
+}
+
+/*
+ * The caller has freed a reply.  One that was sent, or is being sent, stays
+ * in the list as a mark of what the server is going to answer next.
+ */
+void
+ltdbp_conn_abandon(ltdb_conn *conn, ltdb_reply *reply)
+{
+	bool		sending = reply == ltdbp_conn_sending(conn) && conn->socket.sent_bytes > 0;
+
+	if (!reply->sent && !sending)
+	{
+		ltdbp_conn_unlink(conn, reply);
+		ltdbp_reply_destroy(reply);
+		return;
+	}
+	reply->abandoned = true;
+	conn->in_flight--;
+	ltdbp_decoder_free(&reply->decoder);
+	memset(&reply->decoder, 0, sizeof(reply->decoder));
+	if (reply->sent)
+		ltdbp_buffer_free(&reply->message);
+}
+
+/* The request to send next, or NULL. */
+ltdb_reply *
+ltdbp_conn_sending(const ltdb_conn *conn)
+{
+	if (conn->life == LTDBP_LIFE_AUTHENTICATING)
+		return conn->auth->sent ? NULL : conn->auth;
+	return conn->life == LTDBP_LIFE_READY ? conn->unsent : NULL;
+}
+
+/* It has been sent. */
+void
+ltdbp_conn_sent(ltdb_conn *conn)
+{
+	ltdb_reply *reply = ltdbp_conn_sending(conn);
+
+	reply->sent = true;
+	conn->stats.bytes_sent += reply->message.len_bytes;
+	if (reply == conn->auth)
+		return;
+	if (!reply->counted)
+		conn->stats.requests++;
+	reply->counted = true;
+	if (reply->abandoned)
+		ltdbp_buffer_free(&reply->message);
+	conn->unsent = reply->next;
+}
+
+/* ---- connecting ---- */
+
+static void
+start_attempt(ltdb_conn *conn)
+{
+	int64_t		began_ms = now_ms();
+
+	if (conn->was_ready)
+		conn->attempts++;
+	conn->life = LTDBP_LIFE_CONNECTING;
+	conn->refusal[0] = '\0';
+	ltdbp_receive_reset(conn);
+	ltdbp_socket_open(conn);
+
+	/* resolving the name is the one thing that waits */
+	conn->waited_ms = now_ms() - began_ms;
+}
+
+/* The WebSocket is open: say the api key. */
+static void
+authenticate(ltdb_conn *conn)
+{
+	ltdbp_request request = {.type = LTDB_REQ_AUTHENTICATE};
+	ltdbp_flaw	flaw = {LTDB_OK, ""};
+
+	request.key = (ltdb_text) {conn->api_key, strlen(conn->api_key)};
+	conn->auth = ltdbp_reply_new(conn, &request);
+	if (conn->auth == NULL)
+		ltdbp_conn_fail(conn, LTDB_ERROR_MEMORY, "out of memory");
+	else if (!ltdbp_request_check(&request, &flaw) ||
+			 !ltdbp_encode(&conn->auth->message, conn->dialect, conn->auth->id, &request, &flaw))
+		ltdbp_conn_fail(conn, flaw.error, flaw.reason);
+	else
+		conn->life = LTDBP_LIFE_AUTHENTICATING;
+}
+
+static void
+check_authenticated(ltdb_conn *conn)
+{
+	ltdb_record item;
+
+	switch (ltdb_reply_next(conn->auth, &item))
+	{
+		case LTDB_WAIT:
+			return;
+		case LTDB_DONE:
+			ltdbp_reply_destroy(conn->auth);
+			conn->auth = NULL;
+			if (conn->was_ready)
+				conn->stats.reconnects++;
+			conn->was_ready = true;
+			conn->waited_ms = 0;
+			conn->progress_bytes = 0;
+			conn->life = LTDBP_LIFE_READY;
+			return;
+		default:
+			fail_with(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" refused the api key: %s",
+					  conn->url.peer, ltdb_reply_message(conn->auth));
+			return;
+	}
+}
+
+/* ---- losing the connection ---- */
+
+/* Whether the peer's close frame is about us, and not about itself. */
+static bool
+is_refusal(int close_code)
+{
+	return close_code != 0 && close_code != LTDB_CLOSE_GOING_AWAY &&
+		close_code != LTDBP_CLOSE_RESTART;
+}
+
+/*
+ * The server reports an error by closing, and answers in order: so the oldest
+ * request without an answer is the suspect.  At the second time it fails.
+ */
+static void
+blame_suspect(ltdb_conn *conn)
+{
+	ltdb_reply *reply = conn->first;
+	char		text[512];
+
+	if (reply == NULL || !reply->sent || reply->abandoned || ++reply->closes < 2)
+		return;
+	snprintf(text, sizeof(text), "server closed the connection at this request (twice): %s%s%s",
+			 reply->words, conn->refusal[0] ? ": " : "", conn->refusal);
+	ltdbp_conn_unlink(conn, reply);
+	ltdbp_reply_fail(reply, LTDB_ERROR_REFUSED, text);
+
+	/* one request less to be refused: that is progress */
+	conn->attempts = 0;
+}
+
+/* Makes everything unanswered ready to be sent again. */
+static void
+rewind_replies(ltdb_conn *conn)
+{
+	ltdb_reply *reply = conn->first;
+
+	while (reply != NULL)
+	{
+		ltdb_reply *next = reply->next;
+
+		if (!ltdbp_reply_rewind(reply))
+		{
+			ltdbp_conn_unlink(conn, reply);
+			if (reply->abandoned)
+				ltdbp_reply_destroy(reply);
+		}
+		reply = next;
+	}
+	conn->unsent = conn->first;
+}
+
+/* Plans the next attempt to reconnect, or gives up. */
+static void
+schedule_retry(ltdb_conn *conn, const char *reason)
+{
+	int64_t		delay_ms;
+
+	conn->life = LTDBP_LIFE_DOWN;
+	if (conn->attempts >= conn->max_reconnects && conn->in_flight > 0)
+	{
+		fail_with(conn, conn->violated ? LTDB_ERROR_PROTOCOL : LTDB_ERROR_LOST,
+				  "connection to server \"%s\" was lost, and %d attempts to reconnect brought no answer: %s",
+				  conn->url.peer, conn->attempts, reason);
+		return;
+	}
+
+	if (conn->attempts == 0)
+		delay_ms = (int64_t) (next_random(conn) % (FIRST_DELAY_MAX + 1));
+	else
+	{
+		int			doublings = conn->attempts - 1;
+
+		if (doublings > DELAY_DOUBLINGS_MAX)
+			doublings = DELAY_DOUBLINGS_MAX;
+		delay_ms = (int64_t) SECOND_DELAY << doublings;
+		delay_ms = delay_ms / 2 + (int64_t) (next_random(conn) % (uint64_t) (delay_ms + 1));
+	}
+	conn->retry_at_ms = now_ms() + delay_ms;
+}
+
+/* The connection ended before it was ready. */
+static void
+attempt_ended(ltdb_conn *conn, const char *reason)
+{
+	bool		authenticating = conn->life == LTDBP_LIFE_AUTHENTICATING;
+
+	if (authenticating && is_refusal(conn->socket.close_code))
+		fail_with(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" closed the connection on the api key%s%s",
+				  conn->url.peer, conn->refusal[0] ? ": " : "", conn->refusal);
+	else if (!conn->was_ready)
+		fail_with(conn, conn->violated ? LTDB_ERROR_PROTOCOL : LTDB_ERROR_CONNECT,
+				  "could not connect to server \"%s\": %s", conn->url.peer, reason);
+	else
+		schedule_retry(conn, reason);
+}
+
+static void
+socket_ended(ltdb_conn *conn)
+{
+	char		reason[sizeof(conn->socket.reason)];
+	bool		was_ready = conn->life == LTDBP_LIFE_READY;
+
+	memcpy(reason, conn->socket.reason, sizeof(reason));
+	ltdbp_socket_close(&conn->socket);
+	ltdbp_receive_reset(conn);
+	if (conn->auth != NULL && !was_ready)
+	{
+		ltdbp_reply_destroy(conn->auth);
+		conn->auth = NULL;
+	}
+
+	if (!was_ready)
+	{
+		attempt_ended(conn, reason);
+		return;
+	}
+	if (is_refusal(conn->socket.close_code))
+		blame_suspect(conn);
+	rewind_replies(conn);
+	schedule_retry(conn, reason);
+}
+
+/* ---- polling ---- */
+
+/* The limit on waiting in the present state; 0 = none. */
+static int
+waiting_limit_ms(const ltdb_conn *conn)
+{
+	switch (conn->life)
+	{
+		case LTDBP_LIFE_CONNECTING:
+		case LTDBP_LIFE_AUTHENTICATING:
+			return conn->connect_timeout_ms;
+		case LTDBP_LIFE_READY:
+			return conn->in_flight > 0 ? conn->request_timeout_ms : 0;
+		default:
+			return 0;
+	}
+}
+
+static void
+check_deadline(ltdb_conn *conn)
+{
+	int			limit_ms = waiting_limit_ms(conn);
+	char		reason[64];
+
+	if (limit_ms <= 0 || conn->waited_ms < limit_ms)
+		return;
+	if (conn->life == LTDBP_LIFE_READY)
+		fail_with(conn, LTDB_ERROR_TIMEOUT, "no answer from server \"%s\" within %d ms",
+				  conn->url.peer, limit_ms);
+	else if (!conn->was_ready)
+		fail_with(conn, LTDB_ERROR_CONNECT_TIMEOUT, "could not connect to server \"%s\" within %d ms",
+				  conn->url.peer, limit_ms);
+	else
+	{
+		snprintf(reason, sizeof(reason), "no connection within %d ms", limit_ms);
+		memcpy(conn->socket.reason, reason, sizeof(reason));
+		conn->socket.close_code = 0;
+		socket_ended(conn);
+	}
+}
+
+/* Whether there is a reason to have a connection. */
+static bool
+is_needed(const ltdb_conn *conn)
+{
+	return !conn->was_ready || conn->in_flight > 0;
+}
+
+static ltdb_state
+state_of(const ltdb_conn *conn)
+{
+	if (conn->life == LTDBP_LIFE_FAILED)
+		return LTDB_FAILED;
+	if (conn->life == LTDBP_LIFE_READY || !is_needed(conn))
+		return LTDB_READY;
+	return LTDB_CONNECTING;
+}
+
+static void
+advance(ltdb_conn *conn)
+{
+	if (conn->life == LTDBP_LIFE_DOWN)
+	{
+		if (!is_needed(conn) || now_ms() < conn->retry_at_ms)
+			return;
+		if (conn->was_ready && conn->attempts >= conn->max_reconnects)
+		{
+			schedule_retry(conn, "no further attempt allowed");
+			return;
+		}
+		start_attempt(conn);
+	}
+
+	if (conn->socket.state != LTDBP_SOCKET_ENDED)
+		ltdbp_socket_service(conn);
+	if (conn->life == LTDBP_LIFE_CONNECTING && conn->socket.state == LTDBP_SOCKET_OPEN)
+	{
+		authenticate(conn);
+		if (conn->life == LTDBP_LIFE_AUTHENTICATING)
+			ltdbp_socket_service(conn);
+	}
+	if (conn->life == LTDBP_LIFE_AUTHENTICATING)
+		check_authenticated(conn);
+	if (conn->life != LTDBP_LIFE_FAILED && conn->socket.state == LTDBP_SOCKET_ENDED)
+		socket_ended(conn);
+	else
+		check_deadline(conn);
+}
+
+ltdb_state
+ltdb_poll(ltdb_conn *conn)
+{
+	if (conn->waiting)
+		conn->waited_ms += now_ms() - conn->waiting_since_ms;
+	conn->waiting = false;
+
+	if (conn->life != LTDBP_LIFE_FAILED)
+		advance(conn);
+	if (conn->life == LTDBP_LIFE_FAILED)
+		ltdbp_socket_close(&conn->socket);
+	return state_of(conn);
+}
+
+int
+ltdb_socket(const ltdb_conn *conn)
+{
+	return ltdbp_socket_fd(&conn->socket);
+}
+
+unsigned
+ltdb_wants(const ltdb_conn *conn)
+{
+	if (conn->socket.state == LTDBP_SOCKET_NONE)
+		return 0;
+	if (ltdbp_conn_sending(conn) != NULL || ltdbp_socket_wants_write(&conn->socket))
+		return LTDB_WANT_READ | LTDB_WANT_WRITE;
+	return LTDB_WANT_READ;
+}
+
+/* The shorter of two waits, where a negative one is no limit. */
+static int64_t
+shorter(int64_t a, int64_t b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+int
+ltdb_wait_ms(ltdb_conn *conn)
+{
+	int64_t		wait_ms = -1;
+	int			limit_ms = waiting_limit_ms(conn);
+
+	conn->waiting = true;
+	conn->waiting_since_ms = now_ms();
+	if (conn->life == LTDBP_LIFE_FAILED || ltdbp_socket_has_work(&conn->socket))
+		return 0;
+	if (conn->life == LTDBP_LIFE_DOWN)
+	{
+		if (!is_needed(conn))
+			return -1;
+		wait_ms = conn->retry_at_ms - conn->waiting_since_ms;
+		return wait_ms > 0 ? (int) wait_ms : 0;
+	}
+
+	if (limit_ms > 0)
+		wait_ms = limit_ms > conn->waited_ms ? limit_ms - conn->waited_ms : 0;
+	if (conn->life == LTDBP_LIFE_CONNECTING)
+		wait_ms = shorter(wait_ms, CONNECT_LOOK_MS);
+	return (int) wait_ms;
+}
+
+/* ---- asking ---- */
+
+ltdb_error
+ltdb_conn_error(const ltdb_conn *conn)
+{
+	return conn->error;
+}
+
+const char *
+ltdb_conn_message(const ltdb_conn *conn)
+{
+	return conn->message;
+}
+
+int
+ltdb_in_flight(const ltdb_conn *conn)
+{
+	return conn->in_flight;
+}
+
+const ltdb_stats *
+ltdb_conn_stats(const ltdb_conn *conn)
+{
+	return &conn->stats;
+}

@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * ltdb_int.h
+ *		What the client's files know of each other.
+ *
+ * Included inside src/client only.  Prototypes stand under the file they
+ * live in.  Functions of a module are all visible to the process that loads
+ * it, so the prefix ltdbp_ is their namespace.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef LTDB_INT_H
+#define LTDB_INT_H
+
+#include "ltdb.h"
+
+/* ---- buffer.c: growing bytes ---- */
+
+/*
+ * All zero is an empty buffer.  A failed allocation is remembered: later
+ * appends do nothing, so a caller checks once, at the end.
+ */
+typedef struct ltdbp_buffer
+{
+	char	   *bytes;
+	size_t		len_bytes;
+	size_t		size_bytes;
+	bool		failed;
+} ltdbp_buffer;
+
+/*
+ * Every allocation of the client's own goes through this pointer, so that a
+ * test can let any one of them fail.  It behaves as realloc() does.
+ */
+extern void *(*ltdbp_realloc) (void *pointer, size_t size);
+
+extern void *ltdbp_alloc_zeroed(size_t size);
+extern char *ltdbp_strdup(const char *string);
+extern bool ltdbp_buffer_reserve(ltdbp_buffer *buffer, size_t more);
+extern void ltdbp_buffer_append(ltdbp_buffer *buffer, const void *bytes, size_t len);
+extern void ltdbp_buffer_puts(ltdbp_buffer *buffer, const char *string);
+extern void ltdbp_buffer_put_int(ltdbp_buffer *buffer, int64_t value);
+extern void ltdbp_buffer_free(ltdbp_buffer *buffer);
+
+/* ---- text.c: UTF-8, and names inside messages ---- */
+
+extern size_t ltdbp_utf8_length(const unsigned char *p, const unsigned char *end);
+extern void ltdbp_buffer_put_quoted(ltdbp_buffer *buffer, ltdb_text text);
+extern void ltdbp_copy_message(char *dest, size_t dest_size, const char *bytes, size_t len);
+
+/* ---- url.c ---- */
+
+typedef struct ltdbp_url
+{
+	bool		tls;
+	int			port;
+	char	   *host;			/* an IPv6 address without its brackets */
+	char	   *path;			/* begins with a slash; with the query, if any */
+	char	   *peer;			/* host:port, for messages */
+} ltdbp_url;
+
+extern bool ltdbp_url_parse(ltdbp_url *url, const char *string,
+							char *reason, size_t reason_size);
+extern void ltdbp_url_free(ltdbp_url *url);
+
+/* ---- encode.c: a request, and its message ---- */
+
+/* What any of the ltdb_send_...() functions was asked for. */
+typedef struct ltdbp_request
+{
+	ltdb_request_type type;
+	ltdb_text	collection;
+	ltdb_text	key;			/* of a record or of a pair; the api key */
+	ltdb_text	value;
+	int64_t		ts_sec;
+	int64_t		from_sec;
+	int64_t		to_sec;
+	int64_t		limit;			/* 0 = none */
+	bool		reverse;
+	const ltdb_record *records;
+	size_t		count;
+} ltdbp_request;
+
+/* Why a request cannot be sent; reason[0] is NUL if it can. */
+typedef struct ltdbp_flaw
+{
+	ltdb_error	error;
+	char		reason[256];
+} ltdbp_flaw;
+
+extern bool ltdbp_request_check(const ltdbp_request *request, ltdbp_flaw *flaw);
+extern bool ltdbp_encode(ltdbp_buffer *out, const ltdb_dialect *dialect, uint64_t id,
+						 const ltdbp_request *request, ltdbp_flaw *flaw);
+
+/* ---- scanner.c: the tokens of JSON, over bytes that are still arriving ---- */
+
+typedef enum ltdbp_scan
+{
+	LTDBP_SCAN_OK,
+	LTDBP_SCAN_MORE,			/* the bytes end inside the token */
+	LTDBP_SCAN_BAD,				/* cursor->flaw says why */
+	LTDBP_SCAN_MEMORY
+} ltdbp_scan;
+
+typedef struct ltdbp_cursor
+{
+	char	   *p;
+	char	   *end;
+	const char *flaw;			/* constant text */
+} ltdbp_cursor;
+
+/* A string as it stands between its quotes. */
+typedef struct ltdbp_string
+{
+	char	   *bytes;
+	size_t		len_bytes;
+	bool		escaped;		/* has escapes: see ltdbp_unescape() */
+	bool		has_nul;		/* ... one of them being \u0000 */
+} ltdbp_string;
+
+extern ltdbp_scan ltdbp_scan_space(ltdbp_cursor *cursor);
+extern ltdbp_scan ltdbp_scan_char(ltdbp_cursor *cursor, char expected, const char *flaw);
+extern ltdbp_scan ltdbp_scan_string(ltdbp_cursor *cursor, ltdbp_string *string);
+extern ltdbp_scan ltdbp_scan_integer(ltdbp_cursor *cursor, int64_t *value);
+extern ltdbp_scan ltdbp_scan_extent(ltdbp_cursor *cursor, int max_depth);
+extern ltdbp_scan ltdbp_scan_skip(ltdbp_cursor *cursor, int depth);
+extern size_t ltdbp_unescape(char *dest, const char *bytes, size_t len);
+
+/* ---- decode.c: one answer ---- */
+
+typedef enum ltdbp_shape
+{
+	LTDBP_SHAPE_NOTHING,		/* being answered is all */
+	LTDBP_SHAPE_RECORD_ARRAY,	/* [{"ts":T,"data":D},...] */
+	LTDBP_SHAPE_RECORD_MAP,		/* {K:{"ts":T,"data":D},...} */
+	LTDBP_SHAPE_STRING_ARRAY,	/* [K,...] */
+	LTDBP_SHAPE_STRING_MAP,		/* {K:D,...} */
+	LTDBP_SHAPE_STRING			/* D, where "" is none */
+} ltdbp_shape;
+
+/* Names seen in an object, other than those expected there. */
+typedef struct ltdbp_names
+{
+	ltdbp_buffer bytes;			/* each with its length in front */
+	int			count;
+} ltdbp_names;
+
+typedef enum ltdbp_phase
+{
+	LTDBP_PHASE_START,
+	LTDBP_PHASE_FIRST_MEMBER,
+	LTDBP_PHASE_NEXT_MEMBER,
+	LTDBP_PHASE_FIRST_ITEM,
+	LTDBP_PHASE_NEXT_ITEM,
+	LTDBP_PHASE_AFTER,			/* the closing brace has been read */
+	LTDBP_PHASE_DONE,
+	LTDBP_PHASE_FAILED
+} ltdbp_phase;
+
+typedef struct ltdbp_decoder
+{
+	const ltdb_dialect *dialect;
+	ltdbp_shape shape;
+	const char *items;			/* the member that holds the items, or NULL */
+
+	ltdbp_buffer in;			/* what has arrived */
+	size_t		pos;			/* how much of it has been consumed */
+	size_t		retry_unread;	/* do not look again with fewer bytes unread */
+	bool		final;			/* all has arrived */
+
+	ltdbp_phase phase;
+	bool		seen_id;
+	bool		seen_items;
+	bool		seen_error;
+	const char *inside;			/* the member being read, for messages */
+	char		close;			/* what ends the items */
+	ltdbp_names names;			/* of the answer */
+	ltdbp_names record_names;	/* of the record being read */
+
+	ltdb_error	error;
+	char		message[256];
+} ltdbp_decoder;
+
+extern void ltdbp_decoder_init(ltdbp_decoder *decoder, const ltdb_dialect *dialect,
+							   ltdb_request_type type);
+extern bool ltdbp_decoder_feed(ltdbp_decoder *decoder, const char *bytes, size_t len);
+extern void ltdbp_decoder_finish(ltdbp_decoder *decoder);
+extern size_t ltdbp_decoder_unread(const ltdbp_decoder *decoder);
+extern ltdb_next ltdbp_decoder_next(ltdbp_decoder *decoder, ltdb_record *item);
+extern void ltdbp_decoder_free(ltdbp_decoder *decoder);
+
+/* ---- route.c: which request an answer is for ---- */
+
+typedef enum ltdbp_route
+{
+	LTDBP_ROUTE_ID,
+	LTDBP_ROUTE_MORE,			/* ask again when the message is complete */
+	LTDBP_ROUTE_NO_ID,
+	LTDBP_ROUTE_BAD
+} ltdbp_route;
+
+extern ltdbp_route ltdbp_route_find(const ltdb_dialect *dialect, char *bytes, size_t len,
+									bool final, uint64_t *id);
+extern bool ltdbp_route_error(const ltdb_dialect *dialect, const char *bytes, size_t len,
+							  char *text, size_t text_size);
+
+/* ---- request.c, reply.c: a request from being sent to being answered ---- */
+
+struct ltdb_reply
+{
+	ltdb_conn  *conn;			/* NULL when nothing more will come from there */
+	ltdb_reply *prev;			/* in the connection's list, in order of sending */
+	ltdb_reply *next;
+
+	uint64_t	id;
+	ltdbp_request request;		/* texts point into copies; no records */
+	char	   *copies;
+	char	   *words;			/* the request for messages */
+	ltdbp_buffer message;		/* kept until answered, to be sent again */
+
+	bool		sent;			/* on the present connection */
+	bool		counted;		/* in the statistics */
+	bool		abandoned;		/* the caller has freed it */
+	bool		restart;		/* items handed out are void: tell */
+	int			closes;			/* how often the server closed at this request */
+
+	ltdbp_decoder decoder;
+	size_t		received_bytes;
+	int64_t		items;			/* handed out, of the request as it now stands */
+	bool		has_last;		/* a record was handed out, at last_ts_sec */
+	bool		overlaps;		/* the answer may repeat records handed out */
+	int64_t		last_ts_sec;
+
+	ltdb_error	error;
+	char	   *error_text;		/* NULL with an error: no memory for it */
+};
+
+extern char *ltdbp_request_words(const ltdb_dialect *dialect, const ltdbp_request *request);
+extern ltdb_reply *ltdbp_reply_new(ltdb_conn *conn, const ltdbp_request *request);
+extern void ltdbp_reply_destroy(ltdb_reply *reply);
+extern void ltdbp_reply_fail(ltdb_reply *reply, ltdb_error error, const char *text);
+extern void ltdbp_reply_receive(ltdb_reply *reply, const char *bytes, size_t len);
+extern bool ltdbp_reply_rewind(ltdb_reply *reply);
+
+/* ---- socket.c: libwebsockets ---- */
+
+struct lws;
+struct lws_context;
+
+typedef enum ltdbp_socket_state
+{
+	LTDBP_SOCKET_NONE,
+	LTDBP_SOCKET_CONNECTING,
+	LTDBP_SOCKET_OPEN,
+	LTDBP_SOCKET_ENDED			/* reason and close_code say how */
+} ltdbp_socket_state;
+
+typedef struct ltdbp_socket
+{
+	ltdbp_socket_state state;
+	struct lws_context *context;
+	struct lws *wsi;
+	bool		handshaking;	/* the upgrade request is on its way */
+	bool		active;			/* something happened in this round */
+	int			close_code;		/* of the peer's close frame, 0 = none came */
+	char		reason[192];
+	unsigned char *chunk;		/* piece to send, room for the frame in front */
+	size_t		sent_bytes;		/* of the message being sent */
+	size_t		round_bytes;	/* received in this call of service */
+} ltdbp_socket;
+
+extern void ltdbp_socket_open(ltdb_conn *conn);
+extern void ltdbp_socket_service(ltdb_conn *conn);
+extern void ltdbp_socket_close(ltdbp_socket *socket);
+extern int	ltdbp_socket_fd(const ltdbp_socket *socket);
+extern bool ltdbp_socket_wants_write(const ltdbp_socket *socket);
+extern bool ltdbp_socket_has_work(const ltdbp_socket *socket);
+
+/* ---- conn.c: the life of a connection ---- */
+
+typedef enum ltdbp_life
+{
+	LTDBP_LIFE_DOWN,			/* no socket; connects when there is something to send */
+	LTDBP_LIFE_CONNECTING,
+	LTDBP_LIFE_AUTHENTICATING,
+	LTDBP_LIFE_READY,
+	LTDBP_LIFE_FAILED
+} ltdbp_life;
+
+/* Where the bytes of the message being received go. */
+typedef enum ltdbp_target
+{
+	LTDBP_TARGET_UNKNOWN,		/* into conn->incoming, its id not seen yet */
+	LTDBP_TARGET_REPLY,			/* to conn->receiving */
+	LTDBP_TARGET_NONE			/* nobody waits for it any more */
+} ltdbp_target;
+
+/* A WebSocket close code: the server is about to come back (IANA registry). */
+#define LTDBP_CLOSE_RESTART 1012
+
+struct ltdb_conn
+{
+	ltdbp_url	url;
+	char	   *api_key;
+	int			connect_timeout_ms;
+	int			request_timeout_ms;
+	int			max_reconnects;
+	size_t		max_buffer_bytes;
+	const ltdb_dialect *dialect;
+
+	ltdbp_life	life;
+	bool		was_ready;
+	ltdb_error	error;
+	char		message[512];
+	ltdbp_socket socket;
+
+	int			attempts;		/* to reconnect, since the last answer */
+	int64_t		retry_at_ms;
+	bool		waiting;		/* between ltdb_wait_ms() and ltdb_poll() */
+	int64_t		waiting_since_ms;
+	int64_t		waited_ms;		/* without progress */
+	uint64_t	random;
+
+	uint64_t	last_id;
+	ltdb_reply *auth;			/* the api key's; not in the list */
+	ltdb_reply *first;			/* requests unanswered */
+	ltdb_reply *last;
+	ltdb_reply *unsent;			/* the first of them not yet sent */
+	int			in_flight;		/* of them, not abandoned */
+
+	ltdbp_target target;
+	ltdb_reply *receiving;
+	ltdbp_buffer incoming;
+	size_t		progress_bytes; /* received since waited_ms was last reset */
+	char		refusal[128];	/* text of an error that named no request */
+	bool		violated;		/* the peer broke the protocol */
+	const char *violation;		/* ... in this way */
+
+	ltdb_stats	stats;
+};
+
+extern void ltdbp_conn_queue(ltdb_conn *conn, ltdb_reply *reply);
+extern void ltdbp_conn_unlink(ltdb_conn *conn, ltdb_reply *reply);
+extern void ltdbp_conn_abandon(ltdb_conn *conn, ltdb_reply *reply);
+extern void ltdbp_conn_fail(ltdb_conn *conn, ltdb_error error, const char *text);
+extern ltdb_reply *ltdbp_conn_sending(const ltdb_conn *conn);
+extern void ltdbp_conn_sent(ltdb_conn *conn);
+
+/* ---- receive.c: pieces of messages, to the replies they are for ---- */
+
+extern bool ltdbp_receive(ltdb_conn *conn, char *bytes, size_t len, bool final);
+extern void ltdbp_receive_reset(ltdb_conn *conn);
+
+#endif							/* LTDB_INT_H */

@@ -1,0 +1,391 @@
+/*-------------------------------------------------------------------------
+ *
+ * socket.c
+ *		The WebSocket: the one place that knows libwebsockets.
+ *
+ * One lws context for each connection, driven from the caller's wait loop by
+ * lws_service() that does not wait.  The callback merely moves bytes and
+ * notes what happened in struct ltdbp_socket; what that means is decided by
+ * conn.c, and contexts are destroyed outside of callbacks only.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libwebsockets.h>
+
+#include "ltdb_int.h"
+
+/*
+ * What is sent at once.  libwebsockets masks the bytes where they stand, and
+ * a request must stay as it is to be sent again: so pieces are copied, and a
+ * long message goes out in several frames.
+ */
+#define CHUNK_BYTES (64 * 1024)
+
+#define RECEIVE_BYTES (64 * 1024)
+
+/* The bounds of one call of service, after which the caller gets a look in. */
+#define MAX_ROUNDS 16
+#define MAX_ROUND_BYTES (1024 * 1024)
+
+/* Steps a connection may take without waiting for the peer. */
+#define CONNECT_ROUNDS 4
+
+/* The descriptors of a context: the socket, and lws' own event pipe. */
+#define MAX_FDS 8
+
+#define LOG_LINES 8
+#define LOG_LINE_BYTES 256
+
+static int	callback(struct lws *wsi, enum lws_callback_reasons reason,
+					 void *user, void *in, size_t len);
+
+static const struct lws_protocols protocols[] = {
+	{.name = "ltdb", .callback = callback, .rx_buffer_size = RECEIVE_BYTES},
+	{.name = NULL}
+};
+
+/* No pings, and no hanging up for want of a pong: deadlines are conn.c's. */
+static const lws_retry_bo_t no_keepalive = {0};
+
+/* ---- the log of the library, which is process-wide ---- */
+
+static char log_lines[LOG_LINES][LOG_LINE_BYTES];
+static unsigned log_first;
+static unsigned log_count;
+
+/* The oldest line gives way. */
+static void
+keep_log_line(int level, const char *line)
+{
+	char	   *slot;
+
+	if (log_count == LOG_LINES)
+	{
+		log_first = (log_first + 1) % LOG_LINES;
+		log_count--;
+	}
+	slot = log_lines[(log_first + log_count) % LOG_LINES];
+	log_count++;
+	ltdbp_copy_message(slot, LOG_LINE_BYTES, line, strcspn(line, "\n"));
+}
+
+bool
+ltdb_log_take(char *line, size_t line_size)
+{
+	if (log_count == 0)
+		return false;
+	snprintf(line, line_size, "%s", log_lines[log_first]);
+	log_first = (log_first + 1) % LOG_LINES;
+	log_count--;
+	return true;
+}
+
+static void
+route_log(void)
+{
+	static bool routed = false;
+
+	if (!routed)
+		lws_set_log_level(LLL_ERR | LLL_WARN, keep_log_line);
+	routed = true;
+}
+
+/* ---- callbacks ---- */
+
+static void
+end(ltdbp_socket *socket, const char *reason, size_t len)
+{
+	if (socket->state == LTDBP_SOCKET_ENDED)
+		return;
+	socket->state = LTDBP_SOCKET_ENDED;
+	ltdbp_copy_message(socket->reason, sizeof(socket->reason), reason, len);
+}
+
+static void
+end_for(ltdbp_socket *socket, const char *reason)
+{
+	end(socket, reason, strlen(reason));
+}
+
+static void
+connection_error(ltdbp_socket *socket, struct lws *wsi, const char *in, size_t len)
+{
+	unsigned	status = lws_http_client_http_response(wsi);
+	char		text[160];
+
+	if (in == NULL || len == 0)
+	{
+		in = "connection failed";
+		len = strlen(in);
+	}
+
+	/* once there is an HTTP status, it says more than lws does */
+	if (socket->handshaking && status != 0 && status != 101)
+	{
+		snprintf(text, sizeof(text), "server answered the WebSocket handshake with HTTP status %u", status);
+		end_for(socket, text);
+	}
+	else if (socket->handshaking)
+	{
+		snprintf(text, sizeof(text), "WebSocket handshake failed: %.*s", (int) len, in);
+		end_for(socket, text);
+	}
+	else
+		end(socket, in, len);
+}
+
+static void
+peer_closes(ltdbp_socket *socket, const unsigned char *in, size_t len)
+{
+	/* a frame without a code stands for 1005 (RFC 6455, section 7.4.1) */
+	char		text[64];
+
+	if (socket->state == LTDBP_SOCKET_ENDED)
+		return;
+	socket->close_code = len >= 2 ? in[0] << 8 | in[1] : 1005;
+	snprintf(text, sizeof(text), "server closed the connection with code %d", socket->close_code);
+	end_for(socket, text);
+}
+
+/* Returns -1, as the callback does, to have lws close the connection. */
+static int
+receive(ltdb_conn *conn, struct lws *wsi, char *in, size_t len)
+{
+	ltdbp_socket *socket = &conn->socket;
+	bool		final = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
+
+	socket->round_bytes += len;
+	if (socket->state != LTDBP_SOCKET_OPEN)
+		return -1;
+	if (ltdbp_receive(conn, in, len, final))
+		return 0;
+	end_for(socket, conn->violated ? conn->violation : "connection failed");
+	return -1;
+}
+
+static int
+send_piece(ltdb_conn *conn, struct lws *wsi)
+{
+	ltdbp_socket *socket = &conn->socket;
+	ltdb_reply *reply = ltdbp_conn_sending(conn);
+	size_t		left;
+	size_t		len;
+	int			mode;
+
+	if (socket->state != LTDBP_SOCKET_OPEN || reply == NULL)
+		return 0;
+
+	left = reply->message.len_bytes - socket->sent_bytes;
+	len = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+	mode = socket->sent_bytes == 0 ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
+	if (len < left)
+		mode |= LWS_WRITE_NO_FIN;
+	memcpy(socket->chunk + LWS_PRE, reply->message.bytes + socket->sent_bytes, len);
+	if (lws_write(wsi, socket->chunk + LWS_PRE, len, (enum lws_write_protocol) mode) < (int) len)
+	{
+		end_for(socket, "connection lost while sending");
+		return -1;
+	}
+
+	socket->sent_bytes += len;
+	if (len == left)
+	{
+		socket->sent_bytes = 0;
+		ltdbp_conn_sent(conn);
+	}
+	return 0;
+}
+
+static int
+callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	ltdb_conn  *conn = lws_context_user(lws_get_context(wsi));
+	ltdbp_socket *socket = &conn->socket;
+
+	/* while the context is made or destroyed, there is nobody to tell */
+	if (socket->state == LTDBP_SOCKET_NONE)
+		return 0;
+
+	switch (reason)
+	{
+		case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+			socket->handshaking = true;
+			break;
+		case LWS_CALLBACK_CLIENT_ESTABLISHED:
+			if (socket->state == LTDBP_SOCKET_CONNECTING)
+				socket->state = LTDBP_SOCKET_OPEN;
+			break;
+		case LWS_CALLBACK_CLIENT_RECEIVE:
+			socket->active = true;
+			return receive(conn, wsi, in, len);
+		case LWS_CALLBACK_CLIENT_WRITEABLE:
+			socket->active = true;
+			return send_piece(conn, wsi);
+		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+			peer_closes(socket, in, len);
+			break;
+		case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+			connection_error(socket, wsi, in, len);
+			break;
+		case LWS_CALLBACK_CLIENT_CLOSED:
+			end_for(socket, "connection closed by the peer");
+			break;
+		default:
+			return 0;
+	}
+	socket->active = true;
+	return 0;
+}
+
+/* ---- opening, serving, closing ---- */
+
+/*
+ * Creating a context changes the process' treatment of SIGPIPE.  It is not
+ * needed (lws sends with MSG_NOSIGNAL) and not ours to change.
+ */
+static struct lws_context *
+create_context(ltdb_conn *conn)
+{
+	struct lws_context_creation_info info = {0};
+	struct lws_context *context;
+	struct sigaction sigpipe;
+
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.protocols = protocols;
+	info.user = conn;
+	info.gid = (gid_t) -1;
+	info.uid = (uid_t) -1;
+	info.count_threads = 1;
+	info.fd_limit_per_thread = MAX_FDS;
+	info.pt_serv_buf_size = RECEIVE_BYTES;
+	info.retry_and_idle_policy = &no_keepalive;
+
+	/* lws' own limit on connecting must not come before conn.c's */
+	info.timeout_secs = (unsigned) conn->connect_timeout_ms / 1000 + 60;
+	if (conn->url.tls)
+		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+
+	route_log();
+	sigaction(SIGPIPE, NULL, &sigpipe);
+	context = lws_create_context(&info);
+	sigaction(SIGPIPE, &sigpipe, NULL);
+	return context;
+}
+
+/* Starts to connect; how that goes shows in the state. */
+void
+ltdbp_socket_open(ltdb_conn *conn)
+{
+	ltdbp_socket *socket = &conn->socket;
+	struct lws_client_connect_info info = {0};
+
+	ltdbp_socket_close(socket);
+	socket->handshaking = false;
+	socket->close_code = 0;
+	socket->sent_bytes = 0;
+	socket->reason[0] = '\0';
+	if (socket->chunk == NULL)
+		socket->chunk = ltdbp_realloc(NULL, LWS_PRE + CHUNK_BYTES);
+	if (socket->chunk != NULL)
+		socket->context = create_context(conn);
+	if (socket->context == NULL)
+	{
+		end_for(socket, "could not set up libwebsockets");
+		return;
+	}
+
+	socket->state = LTDBP_SOCKET_CONNECTING;
+	info.context = socket->context;
+	info.address = conn->url.host;
+	info.port = conn->url.port;
+	info.path = conn->url.path;
+	info.host = conn->url.peer;
+	info.ssl_connection = conn->url.tls ? LCCSCF_USE_SSL : 0;
+	info.alpn = "http/1.1";
+	info.ietf_version_or_minus_one = -1;
+	info.local_protocol_name = protocols[0].name;
+	info.pwsi = &socket->wsi;
+	if (lws_client_connect_via_info(&info) == NULL)
+		end_for(socket, "connection failed");
+}
+
+/*
+ * Receives and sends what can be without waiting, within bounds.  What has
+ * arrived comes first: it may be that the peer has closed.
+ */
+void
+ltdbp_socket_service(ltdb_conn *conn)
+{
+	ltdbp_socket *socket = &conn->socket;
+	int			round;
+
+	socket->round_bytes = 0;
+	for (round = 0; round < MAX_ROUNDS && socket->round_bytes < MAX_ROUND_BYTES; round++)
+	{
+		bool		writing = false;
+
+		if (round > 0 && socket->state == LTDBP_SOCKET_OPEN && ltdbp_conn_sending(conn) != NULL)
+		{
+			lws_callback_on_writable(socket->wsi);
+			writing = true;
+		}
+		socket->active = false;
+		lws_service(socket->context, -1);
+		if (socket->state == LTDBP_SOCKET_ENDED || conn->life == LTDBP_LIFE_FAILED)
+			return;
+		if (socket->active)
+			continue;
+		if (socket->state == LTDBP_SOCKET_CONNECTING ? round + 1 >= CONNECT_ROUNDS :
+			writing || ltdbp_conn_sending(conn) == NULL)
+			return;
+	}
+}
+
+void
+ltdbp_socket_close(ltdbp_socket *socket)
+{
+	socket->state = LTDBP_SOCKET_NONE;
+	if (socket->context != NULL)
+		lws_context_destroy(socket->context);
+	socket->context = NULL;
+	socket->wsi = NULL;
+}
+
+int
+ltdbp_socket_fd(const ltdbp_socket *socket)
+{
+	if (socket->state == LTDBP_SOCKET_NONE || socket->wsi == NULL)
+		return -1;
+	return (int) lws_get_socket_fd(socket->wsi);
+}
+
+/*
+ * Whether a connection in the making waits for being writable: until TCP is
+ * connected.  After that it would be writable all the time.
+ */
+bool
+ltdbp_socket_wants_write(const ltdbp_socket *socket)
+{
+	struct sockaddr_storage peer;
+	socklen_t	peer_len = sizeof(peer);
+	int			fd = ltdbp_socket_fd(socket);
+
+	if (socket->state != LTDBP_SOCKET_CONNECTING || fd < 0)
+		return false;
+	return getpeername(fd, (struct sockaddr *) &peer, &peer_len) != 0;
+}
+
+/* Whether lws holds received bytes that no socket event will announce. */
+bool
+ltdbp_socket_has_work(const ltdbp_socket *socket)
+{
+	return socket->context != NULL && lws_service_adjust_timeout(socket->context, 1, 0) == 0;
+}
