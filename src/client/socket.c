@@ -101,45 +101,37 @@ route_log(void)
 /* ---- callbacks ---- */
 
 static void
-end(ltdbp_socket *socket, const char *reason, size_t len)
+end(ltdbp_socket *socket, const char *reason)
 {
 	if (socket->state == LTDBP_SOCKET_ENDED)
 		return;
 	socket->state = LTDBP_SOCKET_ENDED;
-	ltdbp_copy_message(socket->reason, sizeof(socket->reason), reason, len);
+	ltdbp_copy_message(socket->reason, sizeof(socket->reason), reason, strlen(reason));
 }
 
 static void
-end_for(ltdbp_socket *socket, const char *reason)
+connection_error(ltdb_conn *conn, struct lws *wsi, const char *in, size_t len)
 {
-	end(socket, reason, strlen(reason));
-}
-
-static void
-connection_error(ltdbp_socket *socket, struct lws *wsi, const char *in, size_t len)
-{
+	ltdbp_socket *socket = &conn->socket;
 	unsigned	status = lws_http_client_http_response(wsi);
 	char		text[160];
 
 	if (in == NULL || len == 0)
 	{
-		in = "connection failed";
+		in = "no reason given";
 		len = strlen(in);
 	}
 
 	/* once there is an HTTP status, it says more than lws does */
 	if (socket->handshaking && status != 0 && status != 101)
-	{
-		snprintf(text, sizeof(text), "server answered the WebSocket handshake with HTTP status %u", status);
-		end_for(socket, text);
-	}
+		snprintf(text, sizeof(text), "WebSocket handshake was answered with HTTP status %u", status);
 	else if (socket->handshaking)
-	{
 		snprintf(text, sizeof(text), "WebSocket handshake failed: %.*s", (int) len, in);
-		end_for(socket, text);
-	}
+	else if (conn->url.tls)
+		snprintf(text, sizeof(text), "no TLS connection: %.*s", (int) len, in);
 	else
-		end(socket, in, len);
+		snprintf(text, sizeof(text), "connection refused or host unreachable");
+	end(socket, text);
 }
 
 static void
@@ -152,7 +144,7 @@ peer_closes(ltdbp_socket *socket, const unsigned char *in, size_t len)
 		return;
 	socket->close_code = len >= 2 ? in[0] << 8 | in[1] : 1005;
 	snprintf(text, sizeof(text), "server closed the connection with code %d", socket->close_code);
-	end_for(socket, text);
+	end(socket, text);
 }
 
 /* Returns -1, as the callback does, to have lws close the connection. */
@@ -167,7 +159,7 @@ receive(ltdb_conn *conn, struct lws *wsi, char *in, size_t len)
 		return -1;
 	if (ltdbp_receive(conn, in, len, final))
 		return 0;
-	end_for(socket, conn->violated ? conn->violation : "connection failed");
+	end(socket, conn->violated ? conn->violation : "connection failed");
 	return -1;
 }
 
@@ -191,7 +183,7 @@ send_piece(ltdb_conn *conn, struct lws *wsi)
 	memcpy(socket->chunk + LWS_PRE, reply->message.bytes + socket->sent_bytes, len);
 	if (lws_write(wsi, socket->chunk + LWS_PRE, len, (enum lws_write_protocol) mode) < (int) len)
 	{
-		end_for(socket, "connection lost while sending");
+		end(socket, "connection lost while sending");
 		return -1;
 	}
 
@@ -233,10 +225,10 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			peer_closes(socket, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-			connection_error(socket, wsi, in, len);
+			connection_error(conn, wsi, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CLOSED:
-			end_for(socket, "connection closed by the peer");
+			end(socket, "connection closed by the peer");
 			break;
 		default:
 			return 0;
@@ -268,6 +260,9 @@ create_context(ltdb_conn *conn)
 	info.pt_serv_buf_size = RECEIVE_BYTES;
 	info.retry_and_idle_policy = &no_keepalive;
 
+	/* not the proxy that the environment of the process names for browsers */
+	info.http_proxy_address = "";
+
 	/* lws' own limit on connecting must not come before conn.c's */
 	info.timeout_secs = (unsigned) conn->connect_timeout_ms / 1000 + 60;
 	if (conn->url.tls)
@@ -298,7 +293,7 @@ ltdbp_socket_open(ltdb_conn *conn)
 		socket->context = create_context(conn);
 	if (socket->context == NULL)
 	{
-		end_for(socket, "could not set up libwebsockets");
+		end(socket, "could not set up libwebsockets");
 		return;
 	}
 
@@ -313,8 +308,10 @@ ltdbp_socket_open(ltdb_conn *conn)
 	info.ietf_version_or_minus_one = -1;
 	info.local_protocol_name = protocols[0].name;
 	info.pwsi = &socket->wsi;
+
+	/* of a host that cannot be resolved, lws tells by this alone */
 	if (lws_client_connect_via_info(&info) == NULL)
-		end_for(socket, "connection failed");
+		end(socket, "host name could not be resolved");
 }
 
 /*
