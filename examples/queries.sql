@@ -48,5 +48,5 @@ RETURNING key, ts, data;
 -- Beside its records a collection has key-value pairs.
 SELECT ltdb_kv_set('ltdb', 'weather', 'units', 'mm, degrees Celsius, m/s');
 
--- All of them.
+-- All pairs of a collection.
 SELECT key, value FROM ltdb_kv_all('ltdb', 'weather') ORDER BY key;

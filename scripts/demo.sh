@@ -37,7 +37,10 @@ mark=$dir/this-is-the-ltdb_fdw-demo
 
 tour()	# ACTION
 {
-	as_unprivileged "$dir" env TMPDIR="$dir" LTDB_DEMO_COMMAND="$root/scripts/demo.sh" \
+	local command="$root/scripts/demo.sh"
+
+	[ -z "${LTDB_DEMO_DIR-}" ] || command="LTDB_DEMO_DIR=$dir $command"
+	as_unprivileged "$dir" env TMPDIR="$dir" LTDB_DEMO_COMMAND="$command" \
 		"$dir/src/scripts/tour.sh" "$1" "$dir"
 }
 

@@ -4,9 +4,10 @@
 #	Build DIR/src, run an ltdbd and a PostgreSQL in DIR, show queries; with
 #	psql, leave the person in psql if there is a terminal.
 #
-# Preparing DIR, and not being root, is the business of demo.sh.
+# Preparing DIR, and not being root, is the business of demo.sh, whose name for
+# itself is LTDB_DEMO_COMMAND.
 #
-set -eu
+set -eu -o pipefail
 
 action=$1
 dir=$2
@@ -129,7 +130,9 @@ show()	# FILE
 		if [ "${line: -1}" = ';' ] && [ "${line:0:2}" != -- ]; then
 			say "$title"
 			printf '\n%s\n\n' "$statement"
-			run_psql -c "$statement" -c "EXPLAIN (VERBOSE, COSTS OFF) $statement"
+			run_psql -c "$statement"
+			echo 'EXPLAIN (VERBOSE, COSTS OFF)'
+			run_psql -At -c "EXPLAIN (VERBOSE, COSTS OFF) $statement" | sed 's/^/  /'
 			statement=
 		fi
 	done <"$1"
@@ -143,7 +146,7 @@ farewell()
 	cat <<-END
 
 		To come back:  $postgres_bin/psql -h $dir/run -U $user demo
-		To stop both:  ${LTDB_DEMO_COMMAND:-scripts/demo.sh} --stop
+		To stop both:  $LTDB_DEMO_COMMAND --stop
 	END
 }
 
