@@ -48,11 +48,11 @@ typedef enum dispatch_outcome
 extern bool dispatch_init(dispatch *disp, store *st, const char *key);
 
 /*
- * Carries out one message and appends the answer.  Not to be called while
- * peer->rest is set.
+ * Carries out one message and appends the answer.  The message is destroyed;
+ * a NUL byte must follow it.  Not to be called while peer->rest is set.
  */
 extern dispatch_outcome dispatch_message(dispatch *disp, dispatch_peer *peer,
-										 const char *message, size_t len_bytes,
+										 char *message, size_t len_bytes,
 										 answer *ans);
 
 /* Appends the next piece of the answer that peer->rest stands for. */

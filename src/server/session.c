@@ -366,10 +366,11 @@ grow_partial(session *s, size_t len_bytes)
 	size_t		size = s->partial_size_bytes;
 	char	   *memory;
 
-	if (len_bytes <= size)
+	if (s->partial != NULL && len_bytes <= size)
 		return true;
 	size = len_bytes < 2 * size ? 2 * size : len_bytes;
-	memory = realloc(s->partial, offsetof(message, bytes) + size);
+	/* One byte more for the NUL that must follow. */
+	memory = realloc(s->partial, offsetof(message, bytes) + size + 1);
 	if (memory == NULL)
 		return false;
 	s->partial = memory;
@@ -385,6 +386,7 @@ queue_partial(session *s)
 
 	msg->next = NULL;
 	msg->len_bytes = s->partial_len_bytes;
+	msg->bytes[msg->len_bytes] = '\0';
 	*s->last_message = msg;
 	s->last_message = &msg->next;
 	s->in_messages++;
@@ -409,7 +411,7 @@ receive(session *s, const void *bytes, size_t len_bytes)
 		return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message is too long");
 
 	/* Room for what is announced is taken as it arrives: it may never do. */
-	if (!grow_partial(s, whole_bytes > 0 ? whole_bytes : 1))
+	if (!grow_partial(s, whole_bytes))
 		return close_now(s, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, "out of memory");
 	if (len_bytes > 0)
 		memcpy(s->partial + offsetof(message, bytes) + s->partial_len_bytes, bytes, len_bytes);
