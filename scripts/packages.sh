@@ -28,7 +28,7 @@ as_root()
 	elif command -v sudo >/dev/null; then
 		sudo "$@"
 	else
-		die "something is missing, and there is no sudo: run this script as root first"
+		die "neither root nor sudo: have root run this script first"
 	fi
 }
 
@@ -120,6 +120,7 @@ if [ ${#missing[@]} -eq 0 ] && postgres_is_complete; then
 	exit 0
 fi
 
+echo "missing: ${missing[*]}$(postgres_is_complete || echo ' PostgreSQL, its server and headers')"
 echo "updating the list of packages"
 as_root apt-get -qq update || die "apt-get update failed"
 
