@@ -88,6 +88,24 @@ ltfdw_condition_role(List *condition)
 static LtfdwKeys keys_of(List *condition, const LtfdwValue *values);
 static LtfdwIntervals times_of(List *condition, const LtfdwValue *values);
 
+/* What one comparison says; false if the condition is several. */
+bool
+ltfdw_condition_leaf(List *condition, LtfdwLeaf *leaf)
+{
+	if (part(condition, 0) != KEY_EQUALS && part(condition, 0) != TS_COMPARE)
+		return false;
+	leaf->exprno = part(condition, 1);
+	leaf->is_array = part(condition, 2);
+	leaf->strategy = BTEqualStrategyNumber;
+	leaf->kind = LTFDW_OPERAND_NONE;
+	if (part(condition, 0) == TS_COMPARE)
+	{
+		leaf->strategy = part(condition, 3);
+		leaf->kind = part(condition, 4);
+	}
+	return true;
+}
+
 /* ---- evaluating: a value that is NULL makes its comparison never true ---- */
 
 static void
@@ -142,15 +160,18 @@ add_key(LtfdwKeys *keys, Datum value)
 static LtfdwKeys
 keys_of_leaf(List *condition, const LtfdwValue *values)
 {
-	const LtfdwValue *value = &values[part(condition, 1)];
 	LtfdwKeys	result = {false, 0, NULL};
+	const LtfdwValue *value;
+	LtfdwLeaf	leaf;
 	Datum	   *elems;
 	bool	   *nulls;
 	int			count;
 
+	ltfdw_condition_leaf(condition, &leaf);
+	value = &values[leaf.exprno];
 	if (value->isnull)
 		return result;
-	if (!part(condition, 2))
+	if (!leaf.is_array)
 	{
 		result.items = palloc(sizeof(text *));
 		add_key(&result, value->value);
@@ -232,20 +253,21 @@ keys_of(List *condition, const LtfdwValue *values)
 static LtfdwIntervals
 times_of_leaf(List *condition, const LtfdwValue *values)
 {
-	const LtfdwValue *value = &values[part(condition, 1)];
-	int			strategy = part(condition, 3);
-	LtfdwOperand kind = part(condition, 4);
 	LtfdwIntervals result = {0, NULL};
+	const LtfdwValue *value;
+	LtfdwLeaf	leaf;
 	LtfdwInterval *items;
 	int			nitems = 0;
 	Datum	   *elems;
 	bool	   *nulls;
 	int			count;
 
+	ltfdw_condition_leaf(condition, &leaf);
+	value = &values[leaf.exprno];
 	if (value->isnull)
 		return result;
-	if (!part(condition, 2))
-		return ltfdw_intervals_compare(strategy, value->value, kind);
+	if (!leaf.is_array)
+		return ltfdw_intervals_compare(leaf.strategy, value->value, leaf.kind);
 
 	/* ANY of the elements: at most two intervals each, for <> */
 	deconstruct(value, &elems, &nulls, &count);
@@ -256,7 +278,7 @@ times_of_leaf(List *condition, const LtfdwValue *values)
 
 		if (nulls[i])
 			continue;
-		one = ltfdw_intervals_compare(strategy, elems[i], kind);
+		one = ltfdw_intervals_compare(leaf.strategy, elems[i], leaf.kind);
 		for (int j = 0; j < one.count; j++)
 			items[nitems++] = one.items[j];
 	}

@@ -3,9 +3,10 @@
  * explain.c
  *		EXPLAIN: what a scan or a write will send to LTDB, in LTDB's words.
  *
- * Nobody is contacted.  With VERBOSE a scan shows its requests as they will
- * be sent, with $n or the expression in place of a value that is not known
- * before the scan starts.
+ * Nobody is contacted.  With VERBOSE a scan shows its request as it will be
+ * sent, with $n or an expression in place of a value that is not known before
+ * the scan starts, and * where there are several, which are then listed, or
+ * shown by the request that lists them.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -13,6 +14,7 @@
  */
 #include "fdw.h"
 
+#include "access/stratnum.h"
 #include "compat.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
@@ -23,7 +25,17 @@
 /* Lists longer than this are cut short. */
 #define MAX_SHOWN 10
 
-/* The values, if all are constants by now; else NULL. */
+typedef struct Explainer
+{
+	const LtfdwTable *table;
+	List	   *conditions;
+	List	   *exprs;			/* the values in them */
+	List	   *quals;			/* the clauses that they are */
+	List	   *deparse_context;
+	ExplainState *es;
+} Explainer;
+
+/* The values, those that are constants by now; others are left NULL. */
 static LtfdwValue *
 constant_values(List *exprs)
 {
@@ -35,12 +47,52 @@ constant_values(List *exprs)
 	{
 		Const	   *constant = lfirst(cell);
 
-		if (!IsA(constant, Const))
-			return NULL;
-		values[i].value = constant->constvalue;
-		values[i++].isnull = constant->constisnull;
+		values[i].isnull = !IsA(constant, Const) || constant->constisnull;
+		if (!values[i].isnull)
+			values[i].value = constant->constvalue;
+		i++;
 	}
 	return values;
+}
+
+/* Whether all values in a condition, or in every one on a column, are known. */
+static bool
+is_known(const Explainer *ex, List *condition)
+{
+	LtfdwLeaf	leaf;
+	ListCell   *cell;
+
+	if (ltfdw_condition_leaf(condition, &leaf))
+		return IsA(list_nth(ex->exprs, leaf.exprno), Const);
+	for_each_from(cell, condition, 1)
+		if (!is_known(ex, lfirst_node(List, cell)))
+			return false;
+	return true;
+}
+
+static List *
+conditions_on(const Explainer *ex, LtfdwRole role, bool *known)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	*known = true;
+	foreach(cell, ex->conditions)
+	{
+		List	   *condition = lfirst_node(List, cell);
+
+		if (ltfdw_condition_role(condition) != role)
+			continue;
+		result = lappend(result, condition);
+		*known &= is_known(ex, condition);
+	}
+	return result;
+}
+
+static char *
+deparse(const Explainer *ex, Node *node)
+{
+	return deparse_expression(node, ex->deparse_context, false, false);
 }
 
 static void
@@ -74,87 +126,205 @@ begin_request(StringInfo buf, const LtfdwTable *table, ltdb_request_type type)
 	append_string_member(buf, ltdb_dialect_ltdb.m_collection, table->collection);
 }
 
-/* The request that lists the keys of an interval; see reader.c. */
-static void
-append_list_keys(StringInfo buf, const LtfdwTable *table, const LtfdwIntervals *times)
+/* ---- keys ---- */
+
+/* The request that lists the keys with records in an interval; see reader.c. */
+static char *
+list_request(const Explainer *ex, const LtfdwIntervals *times)
 {
-	begin_request(buf, table, LTDB_REQ_LATEST);
-	append_int_member(buf, ltdb_dialect_ltdb.m_ts, Max(times->items[times->count - 1].to_sec, 1));
-	append_string_member(buf, ltdb_dialect_ltdb.m_key, "");
-	append_int_member(buf, ltdb_dialect_ltdb.m_from, times->items[0].from_sec);
-	appendStringInfoString(buf, "}, then for each key ");
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	begin_request(&buf, ex->table, LTDB_REQ_LATEST);
+	if (times)
+	{
+		append_int_member(&buf, ltdb_dialect_ltdb.m_ts,
+						  Max(times->items[times->count - 1].to_sec, 1));
+		append_string_member(&buf, ltdb_dialect_ltdb.m_key, "");
+		append_int_member(&buf, ltdb_dialect_ltdb.m_from, times->items[0].from_sec);
+	}
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
 }
 
-static void
-append_key_member(StringInfo buf, const LtfdwKeys *keys)
+static char *
+key_list(const LtfdwKeys *keys)
 {
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < keys->count && i < MAX_SHOWN; i++)
+	{
+		appendStringInfoString(&buf, i ? ", " : "");
+		escape_json(&buf, text_to_cstring(keys->items[i]));
+	}
+	if (keys->count > MAX_SHOWN)
+		appendStringInfo(&buf, ", ... (%d)", keys->count);
+	return buf.data;
+}
+
+/* The clauses on one column, as SQL. */
+static char *
+clauses_on(const Explainer *ex, LtfdwRole role)
+{
+	StringInfoData buf;
+	ListCell   *condition;
+	ListCell   *qual;
+
+	initStringInfo(&buf);
+	forboth(condition, ex->conditions, qual, ex->quals)
+	{
+		if (ltfdw_condition_role(lfirst_node(List, condition)) != role)
+			continue;
+		appendStringInfoString(&buf, buf.len ? " AND " : "");
+		appendStringInfoString(&buf, deparse(ex, lfirst(qual)));
+	}
+	return buf.data;
+}
+
+/* Appends the key member; returns what to say about the keys besides, or NULL. */
+static char *
+append_key(const Explainer *ex, StringInfo buf, const LtfdwQuery *query, const LtfdwIntervals *times)
+{
+	LtfdwLeaf	leaf;
+	bool		known;
+	List	   *conditions = conditions_on(ex, LTFDW_KEY, &known);
+
 	append_member(buf, ltdb_dialect_ltdb.m_key);
-	if (keys->all)
-		appendStringInfoString(buf, "*");
-	else if (keys->count == 1)
-		escape_json(buf, text_to_cstring(keys->items[0]));
+	if (known && !query->keys.all && query->keys.count == 1)
+		escape_json(buf, text_to_cstring(query->keys.items[0]));
+	else if (list_length(conditions) == 1 &&
+			 ltfdw_condition_leaf(linitial(conditions), &leaf) && !leaf.is_array)
+		appendStringInfoString(buf, deparse(ex, list_nth(ex->exprs, leaf.exprno)));
 	else
 	{
-		for (int i = 0; i < keys->count && i < MAX_SHOWN; i++)
-		{
-			appendStringInfoString(buf, i ? " | " : "");
-			escape_json(buf, text_to_cstring(keys->items[i]));
-		}
-		if (keys->count > MAX_SHOWN)
-			appendStringInfo(buf, " | ... (%d keys)", keys->count);
+		appendStringInfoChar(buf, '*');
+		return conditions == NIL ? list_request(ex, times) :
+			known ? key_list(&query->keys) : clauses_on(ex, LTFDW_KEY);
 	}
+	return NULL;
 }
 
-/* Requests whose values are all known. */
+/* ---- times ---- */
+
+/* The bounds of one side among plain comparisons, such as ">= $1". */
 static void
-append_known(StringInfo buf, const LtfdwTable *table, const LtfdwQuery *query)
+append_bounds(const Explainer *ex, StringInfo buf, const char *name, List *conditions, bool lower)
 {
-	int			shown = Min(query->times.count, MAX_SHOWN);
-
-	if (query->keys.all)
-		append_list_keys(buf, table, &query->times);
-	for (int i = 0; i < shown; i++)
-	{
-		const LtfdwInterval *interval = &query->times.items[i];
-
-		if (i > 0)
-			appendStringInfoString(buf, ", ");
-		begin_request(buf, table, LTDB_REQ_FETCH);
-		append_key_member(buf, &query->keys);
-		append_int_member(buf, ltdb_dialect_ltdb.m_from, interval->from_sec);
-		append_int_member(buf, ltdb_dialect_ltdb.m_to, Max(interval->to_sec, 1));
-		append_int_member(buf, ltdb_dialect_ltdb.m_limit, table->fetch_size);
-		appendStringInfoChar(buf, '}');
-	}
-	if (query->times.count > shown)
-		appendStringInfo(buf, ", ... (%d intervals)", query->times.count);
-}
-
-/* Requests with values that are computed when the scan starts. */
-static void
-append_unknown(StringInfo buf, ForeignScanState *node, const LtfdwScan *scan, ExplainState *es)
-{
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	List	   *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
-	bool		has_key = false;
+	static const char *const operators[] = {"<>", "<", "<=", "=", ">=", ">"};
+	bool		any = false;
 	ListCell   *cell;
 
-	foreach(cell, scan->conditions)
-		has_key |= ltfdw_condition_role(lfirst_node(List, cell)) == LTFDW_KEY;
-	if (!has_key)
+	foreach(cell, conditions)
 	{
-		begin_request(buf, scan->table, LTDB_REQ_LATEST);
-		appendStringInfoString(buf, "}, then for each key ");
-	}
-	begin_request(buf, scan->table, LTDB_REQ_FETCH);
-	appendStringInfoString(buf, "} where ");
-	for (int i = 0; i < list_length(plan->fdw_recheck_quals); i++)
-	{
-		Node	   *qual = list_nth(plan->fdw_recheck_quals, i);
+		LtfdwLeaf	leaf;
 
-		appendStringInfoString(buf, i ? " AND " : "");
-		appendStringInfoString(buf, deparse_expression(qual, context, es->verbose, false));
+		if (!ltfdw_condition_leaf(lfirst_node(List, cell), &leaf) ||
+			leaf.strategy == (lower ? BTLessStrategyNumber : BTGreaterStrategyNumber) ||
+			leaf.strategy == (lower ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber))
+			continue;
+		if (!any)
+			append_member(buf, name);
+		appendStringInfo(buf, "%s%s %s", any ? " and " : "", operators[leaf.strategy],
+						 deparse(ex, list_nth(ex->exprs, leaf.exprno)));
+		any = true;
 	}
+	if (!any)
+		append_int_member(buf, name, lower ? LTDB_TS_MIN : LTDB_TS_MAX);
+}
+
+/* Whether each condition is one comparison with one value, and not <>. */
+static bool
+are_bounds(List *conditions)
+{
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+	{
+		LtfdwLeaf	leaf;
+
+		if (!ltfdw_condition_leaf(lfirst_node(List, cell), &leaf) || leaf.is_array ||
+			leaf.strategy == LTFDW_NOT_EQUAL)
+			return false;
+	}
+	return true;
+}
+
+static char *
+interval_list(const LtfdwIntervals *times)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < times->count && i < MAX_SHOWN; i++)
+		appendStringInfo(&buf, "%s" INT64_FORMAT " to " INT64_FORMAT, i ? ", " : "",
+						 times->items[i].from_sec, Max(times->items[i].to_sec, 1));
+	if (times->count > MAX_SHOWN)
+		appendStringInfo(&buf, ", ... (%d)", times->count);
+	return buf.data;
+}
+
+/* Appends from and to; returns what to say about them besides, or NULL. */
+static char *
+append_times(const Explainer *ex, StringInfo buf, const LtfdwIntervals *times)
+{
+	bool		known;
+	List	   *conditions = conditions_on(ex, LTFDW_TS, &known);
+
+	if (times && times->count == 1)
+	{
+		append_int_member(buf, ltdb_dialect_ltdb.m_from, times->items[0].from_sec);
+		append_int_member(buf, ltdb_dialect_ltdb.m_to, Max(times->items[0].to_sec, 1));
+	}
+	else if (!known && are_bounds(conditions))
+	{
+		append_bounds(ex, buf, ltdb_dialect_ltdb.m_from, conditions, true);
+		append_bounds(ex, buf, ltdb_dialect_ltdb.m_to, conditions, false);
+	}
+	else
+	{
+		append_member(buf, ltdb_dialect_ltdb.m_from);
+		appendStringInfoChar(buf, '*');
+		append_member(buf, ltdb_dialect_ltdb.m_to);
+		appendStringInfoChar(buf, '*');
+		return times ? interval_list(times) : clauses_on(ex, LTFDW_TS);
+	}
+	return NULL;
+}
+
+/* ---- the callbacks ---- */
+
+static void
+explain_requests(const Explainer *ex)
+{
+	LtfdwQuery	query = ltfdw_query_evaluate(ex->conditions, constant_values(ex->exprs));
+	bool		keys_known;
+	bool		times_known;
+	StringInfoData buf;
+	char	   *keys;
+	char	   *times;
+
+	conditions_on(ex, LTFDW_KEY, &keys_known);
+	conditions_on(ex, LTFDW_TS, &times_known);
+	if ((times_known && query.times.count == 0) ||
+		(keys_known && !query.keys.all && query.keys.count == 0))
+	{
+		ExplainPropertyText("LTDB Request", "none", ex->es);
+		return;
+	}
+
+	initStringInfo(&buf);
+	begin_request(&buf, ex->table, LTDB_REQ_FETCH);
+	keys = append_key(ex, &buf, &query, times_known ? &query.times : NULL);
+	times = append_times(ex, &buf, times_known ? &query.times : NULL);
+	append_int_member(&buf, ltdb_dialect_ltdb.m_limit, ex->table->fetch_size);
+	appendStringInfoChar(&buf, '}');
+
+	ExplainPropertyText("LTDB Request", buf.data, ex->es);
+	if (keys)
+		ExplainPropertyText("LTDB Keys", keys, ex->es);
+	if (times)
+		ExplainPropertyText("LTDB Intervals", times, ex->es);
 }
 
 void
@@ -162,26 +332,13 @@ ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	LtfdwScan  *scan = node->fdw_state;
-	LtfdwValue *values;
-	StringInfoData buf;
+	Explainer	ex = {scan->table, scan->conditions, plan->fdw_exprs, plan->fdw_recheck_quals};
 
 	if (!es->verbose)
 		return;
-	initStringInfo(&buf);
-	values = constant_values(plan->fdw_exprs);
-	if (values == NULL)
-		append_unknown(&buf, node, scan, es);
-	else
-	{
-		LtfdwQuery	query = ltfdw_query_evaluate(scan->conditions, values);
-
-		if (ltfdw_query_is_empty(&query))
-			appendStringInfoString(&buf, "none");
-		else
-			append_known(&buf, scan->table, &query);
-	}
-	ExplainPropertyText("LTDB Request", buf.data, es);
-	pfree(buf.data);
+	ex.es = es;
+	ex.deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+	explain_requests(&ex);
 }
 
 void
@@ -200,5 +357,4 @@ ltfdw_ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 	appendStringInfoChar(&buf, '}');
 	ExplainPropertyText("LTDB Request", buf.data, es);
 	ExplainPropertyInteger("LTDB Batch Size", NULL, table->batch_size, es);
-	pfree(buf.data);
 }

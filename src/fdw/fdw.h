@@ -103,6 +103,15 @@ typedef enum LtfdwOperand
 /* The strategies are btree's; it has none for <>. */
 #define LTFDW_NOT_EQUAL 0
 
+/* One comparison of a column with a value or the elements of an array. */
+typedef struct LtfdwLeaf
+{
+	int			exprno;			/* of the value */
+	bool		is_array;
+	int			strategy;
+	LtfdwOperand kind;			/* of the value, where the column is ts */
+} LtfdwLeaf;
+
 /* A value in a condition, computed. */
 typedef struct LtfdwValue
 {
@@ -202,6 +211,7 @@ extern List *ltfdw_condition_ts(int strategy, LtfdwOperand kind, Expr *value,
 								bool is_array, List **exprs);
 extern List *ltfdw_condition_combine(bool any, List *children);
 extern LtfdwRole ltfdw_condition_role(List *condition);
+extern bool ltfdw_condition_leaf(List *condition, LtfdwLeaf *leaf);
 extern LtfdwQuery ltfdw_query_evaluate(List *conditions, const LtfdwValue *values);
 extern bool ltfdw_query_is_empty(const LtfdwQuery *query);
 extern void ltfdw_keys_normalize(LtfdwKeys *keys);

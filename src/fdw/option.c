@@ -143,12 +143,13 @@ report_unknown_option(const char *name, Oid catalog)
 {
 	const char *elsewhere = NULL;
 	const char *closest = closest_option(name, catalog);
-	bool		any = false;
+	StringInfoData valid;
 
+	initStringInfo(&valid);
 	for (int i = 0; i < lengthof(option_table); i++)
 	{
 		if (option_table[i].catalog == catalog)
-			any = true;
+			appendStringInfo(&valid, "%s%s", valid.len ? ", " : "", option_table[i].name);
 		else if (strcmp(option_table[i].name, name) == 0)
 			elsewhere = place_name(option_table[i].catalog);
 	}
@@ -158,7 +159,8 @@ report_unknown_option(const char *name, Oid catalog)
 			 errmsg("invalid option \"%s\" for %s of ltdb_fdw", name, place_name(catalog)),
 			 elsewhere ? errhint("\"%s\" is an option of %s.", name, elsewhere) :
 			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
-			 any ? 0 : errhint("There are no valid options in this place.")));
+			 valid.len ? errhint("Valid options in this place are: %s.", valid.data) :
+			 errhint("There are no valid options in this place.")));
 }
 
 static void
