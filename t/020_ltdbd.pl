@@ -373,6 +373,7 @@ my $BIG = 60_000;
 }
 
 {
+	my $before_kb = LtdbdWire::resident_kb($server);
 	my $lazy = login($server, receive_buffer => 4096);
 	my @ids = map { $lazy->send_request('query-user',
 			{ collection => 'big', key => 'k', from => 0, to => $BIG }) } 1 .. 5;
@@ -387,9 +388,8 @@ my $BIG = 60_000;
 	}
 	cmp_ok($worst, '<', 2, 'a reader that does not read keeps nobody waiting');
 
-	open(my $status, '<', "/proc/$server->{pid}/status") or die "status: $!";
-	my ($resident_kb) = join('', <$status>) =~ /^VmRSS:\s*(\d+)/m;
-	cmp_ok($resident_kb, '<', 200_000, 'its answers do not pile up in memory');
+	cmp_ok(LtdbdWire::resident_kb($server) - $before_kb, '<', 30_000,
+		'its answers, 125 MB, do not pile up in memory');
 
 	my $records = 0;
 	for my $id (@ids)
@@ -484,6 +484,31 @@ my $BIG = 60_000;
 	like($said, qr/cannot use the database .*not a database/, '... and it says why');
 }
 
+# ---- a full disk ----
+
+{
+	my $dir = tempdir(CLEANUP => 1);
+	my $full = LtdbdWire::start_server_as(
+		[ 'sh', '-c', 'ulimit -f 4096; exec "$@"', 'sh', ltdbd_path() ], '--data', $dir);
+	my $other = login($full);
+	my $connection = login($full);
+	my $answered = 0;
+
+	$answered++
+	  while $answered < 200 && $connection->insert('w', [ 'a', $answered + 1, 'x' x 100_000 ]);
+	cmp_ok($answered, '>', 2, 'writes succeed as long as there is room');
+	cmp_ok($answered, '<', 200, '... and then no more');
+	is($connection->{closed}, 1011, '... which the client learns by a close');
+	is_deeply($other->request('collections', {}), { collections => ['w'] }, 'others are served');
+	is(scalar(split / /, $other->fetch('w', 'a')), $answered, '... all that was answered');
+	like(LtdbdWire::server_log($full), qr/(commit|request) failed: \S/, 'the log has the reason');
+	kill_server($full);
+	$full = start_server('--data', $dir);
+	is(scalar(split / /, login($full)->fetch('w', 'a')), $answered, '... also after a crash');
+	is_deeply(login($full)->insert('w', [ 'a', 1000, 'x' ]), {}, 'with room again it can be written');
+	is(stop_server($full), 0, 'it stops in order');
+}
+
 # ---- the command line ----
 
 sub run
@@ -521,15 +546,20 @@ like(run('', '-s x --data /dev/null/x'), qr/^1 .*cannot create directory/s, 'an 
 }
 
 {
+	open(my $log, '+>', undef) or die "temporary file: $!";
 	my $closed = fork() // die "fork: $!";
 	if ($closed == 0)
 	{
 		close STDOUT;
-		open(STDERR, '>', '/dev/null');
+		open(STDERR, '>&', $log);
 		$ENV{LTDB_SECRET_KEY} = 'x';
 		exec(ltdbd_path(), '--port', 0) or POSIX::_exit(99);
 	}
-	sleep(0.3);
+	for (1 .. 1000)
+	{
+		last if LtdbdWire::server_log({ log => $log }) =~ /started/;
+		sleep(0.01);
+	}
 	is(waitpid($closed, POSIX::WNOHANG()), 0, 'a closed stdout does not keep it from running');
 	kill 'TERM', $closed;
 	waitpid($closed, 0);

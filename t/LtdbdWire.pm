@@ -43,7 +43,13 @@ sub ltdbd_path
 # Starts an ltdbd on any port: { pid, port, log }.
 sub start_server
 {
-	my (@arguments) = @_;
+	return start_server_as([ ltdbd_path() ], @_);
+}
+
+# The same through a command that ends up as ltdbd.
+sub start_server_as
+{
+	my ($command, @arguments) = @_;
 
 	pipe(my $out, my $out_write) or die "pipe: $!";
 	open(my $log, '+>', undef) or die "temporary file: $!";
@@ -54,7 +60,7 @@ sub start_server
 		open(STDOUT, '>&', $out_write) or POSIX::_exit(99);
 		open(STDERR, '>&', $log) or POSIX::_exit(99);
 		$ENV{LTDB_SECRET_KEY} = $KEY;
-		exec(ltdbd_path(), '--port', 0, @arguments) or POSIX::_exit(99);
+		exec(@$command, '--port', 0, @arguments) or POSIX::_exit(99);
 	}
 	close $out_write;
 	$running{$pid} = 1;
@@ -63,6 +69,16 @@ sub start_server
 	($server->{port}) = $line =~ /^listening on 127\.0\.0\.1:(\d+)\n\z/
 	  or die "ltdbd did not start: " . server_log($server);
 	return $server;
+}
+
+# What a server has used of memory, in kB.
+sub resident_kb
+{
+	my ($server) = @_;
+
+	open(my $status, '<', "/proc/$server->{pid}/status") or die "status: $!";
+	my ($resident_kb) = join('', <$status>) =~ /^VmRSS:\s*(\d+)/m;
+	return $resident_kb;
 }
 
 sub server_log

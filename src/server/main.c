@@ -42,6 +42,7 @@ set_signals(void)
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGXFSZ, &action, NULL);	/* a write beyond a limit just fails */
 }
 
 static int
