@@ -109,9 +109,11 @@ scan_unicode(ltdbp_cursor *cursor, bool *has_nul)
 	p += 6;
 	if (unit >= 0xD800 && unit <= 0xDBFF)
 	{
+		if (p < cursor->end && *p != '\\')
+			return bad(cursor, "lone surrogate in a string");
 		if (cursor->end - p < 6)
 			return LTDBP_SCAN_MORE;
-		unit = p[0] == '\\' && p[1] == 'u' ? hex_value(p + 2) : -1;
+		unit = p[1] == 'u' ? hex_value(p + 2) : -1;
 		if (unit < 0xDC00 || unit > 0xDFFF)
 			return bad(cursor, "lone surrogate in a string");
 		p += 6;
@@ -434,6 +436,9 @@ ltdbp_scan_skip(ltdbp_cursor *cursor, int depth)
 	if (len > MAX_SKIPPED_BYTES)
 		return bad(cursor, "unknown member of more than 1 MiB");
 
+	/* jansson overlooks a NUL behind a number or literal */
+	if (memchr(cursor->p, '\0', len) != NULL)
+		return bad(cursor, "unknown member that is not JSON");
 	tree = json_loadb(cursor->p, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	if (tree == NULL)
 		return bad(cursor, "unknown member that is not JSON");
