@@ -307,6 +307,11 @@ ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
 	Datum		ts = required_value(table, slot, table->ts_att);
 
 	record = ltfdw_record_from_datums(table, key, ts);
+	if (record.key.len_bytes == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an empty key cannot be stored in LTDB collection \"%s\"", table->collection),
+				 errdetail("LTDB could never fetch the record again.")));
 	record.data = data_from_slot(table, slot);
 	return record;
 }

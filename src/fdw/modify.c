@@ -90,9 +90,13 @@ ltfdw_AddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *t
 	add_junk(root, rtindex, target, table->key_att);
 	add_junk(root, rtindex, target, table->ts_att);
 
-	/* what RETURNING shows of a deleted row was read before it is deleted */
+	/*
+	 * What RETURNING shows of a deleted row was read before it is deleted.  As
+	 * the planner does for triggers: a record, so that all children agree.
+	 */
 	if (root->parse->returningList)
-		add_row_identity_var(root, makeWholeRowVar(target_rte, rtindex, 0, false),
+		add_row_identity_var(root,
+							 makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
 							 rtindex, "wholerow");
 }
 
