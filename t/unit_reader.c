@@ -1,0 +1,334 @@
+/*-------------------------------------------------------------------------
+ *
+ * unit_reader.c
+ *		The server's JSON reader against jansson, on generated documents,
+ *		sound and damaged.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "server/reader.h"
+#include "tap.h"
+
+#define DOCUMENTS 60000
+#define DOCUMENT_MAX_BYTES 4096
+#define NAMES 4
+
+static const char *const names[NAMES] = {"ts", "key", "data", "\xc3\xa4"};
+
+/* ---- pseudo-random numbers, the same on every run ---- */
+
+static uint32_t random_state = 20260101;
+
+static uint32_t
+random_below(uint32_t limit)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state % limit;
+}
+
+/* ---- documents ---- */
+
+typedef struct document
+{
+	char		text[DOCUMENT_MAX_BYTES];
+	size_t		len;
+} document;
+
+static void
+put(document *doc, const char *text)
+{
+	size_t		len = strlen(text);
+
+	if (doc->len + len < sizeof(doc->text))
+	{
+		memcpy(doc->text + doc->len, text, len);
+		doc->len += len;
+	}
+}
+
+static void
+put_one_of(document *doc, const char *const *choices, int count)
+{
+	put(doc, choices[random_below(count)]);
+}
+
+#define PUT_ONE_OF(doc, ...) \
+	do \
+	{ \
+		static const char *const choices[] = {__VA_ARGS__}; \
+		put_one_of(doc, choices, sizeof(choices) / sizeof(choices[0])); \
+	} while (0)
+
+static void
+put_string(document *doc)
+{
+	put(doc, "\"");
+	for (uint32_t i = random_below(8); i > 0; i--)
+		PUT_ONE_OF(doc, "a", "key", " ", "/", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+				   "\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t", "\\u0041",
+				   "\\u0000", "\\u00e4", "\\u20AC", "\\ud83d\\ude00", "\\ud83d", "\\ude00",
+				   "\\u12", "\\x", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80",
+				   "\xe0\x80\x80", "\xf4\x90\x80\x80", "\x7f", "\t");
+	put(doc, "\"");
+}
+
+static void
+put_space(document *doc)
+{
+	PUT_ONE_OF(doc, "", "", "", "", " ", "\n\t", "\r ");
+}
+
+static void put_object(document *doc, int depth);
+
+static void
+put_value(document *doc, int depth)
+{
+	put_space(doc);
+	switch (random_below(depth < 4 ? 6 : 4))
+	{
+		case 0:
+		case 1:
+			put_string(doc);
+			break;
+		case 2:
+			PUT_ONE_OF(doc, "0", "-0", "7", "-12", "2147483648", "9223372036854775807",
+					   "-9223372036854775808", "9223372036854775808",
+					   "-9223372036854775809", "1.5", "-0.25e3", "1e5", "1E+2", "2e-3",
+					   "01", "1.", ".5", "+1", "-", "1e", "0x1", "--1");
+			break;
+		case 3:
+			PUT_ONE_OF(doc, "true", "false", "null", "nul", "True", "");
+			break;
+		case 4:
+			put_object(doc, depth + 1);
+			break;
+		default:
+			put(doc, "[");
+			for (uint32_t i = random_below(4); i > 0; i--)
+			{
+				put_value(doc, depth + 1);
+				put(doc, i > 1 ? "," : "");
+			}
+			put(doc, "]");
+	}
+	put_space(doc);
+}
+
+static void
+put_object(document *doc, int depth)
+{
+	put_space(doc);
+	put(doc, "{");
+	put_space(doc);
+	for (uint32_t i = random_below(5); i > 0; i--)
+	{
+		PUT_ONE_OF(doc, "\"ts\"", "\"key\"", "\"data\"", "\"\xc3\xa4\"", "\"k\\u0065y\"",
+				   "\"\\u00e4\"", "\"other\"", "\"\"");
+		put_space(doc);
+		put(doc, ":");
+		put_value(doc, depth);
+		put(doc, i > 1 ? "," : "");
+	}
+	put(doc, "}");
+	put_space(doc);
+}
+
+/* Half of the documents get a byte changed, dropped or put in, or an end cut off. */
+static void
+damage(document *doc)
+{
+	uint32_t	at = random_below(doc->len);
+
+	switch (random_below(8))
+	{
+		case 0:
+			doc->text[at] = "{}[]\",:\\0u\x01\xc3 "[random_below(13)];
+			break;
+		case 1:
+			memmove(doc->text + at, doc->text + at + 1, doc->len - at - 1);
+			doc->len--;
+			break;
+		case 2:
+			if (doc->len + 1 < sizeof(doc->text))
+			{
+				memmove(doc->text + at + 1, doc->text + at, doc->len - at);
+				doc->len++;
+			}
+			break;
+		case 3:
+			doc->len = at;
+			break;
+	}
+}
+
+/* ---- the comparison ---- */
+
+/* What jansson alone refuses, and a server has no reason to. */
+static bool
+jansson_is_narrower(const json_error_t *error)
+{
+	return json_error_code(error) == json_error_null_byte_in_key ||
+		json_error_code(error) == json_error_numeric_overflow;
+}
+
+static bool
+same_value(const reader_value *value, const json_t *expected)
+{
+	if (expected == NULL)
+		return value->type == READER_ABSENT;
+	switch (json_typeof(expected))
+	{
+		case JSON_OBJECT:
+			return value->type == READER_OBJECT;
+		case JSON_ARRAY:
+			return value->type == READER_ARRAY;
+		case JSON_STRING:
+			return value->type == READER_STRING &&
+				value->text.len_bytes == json_string_length(expected) &&
+				memcmp(value->text.bytes, json_string_value(expected), value->text.len_bytes) == 0;
+		case JSON_INTEGER:
+			return value->type == READER_INTEGER &&
+				value->integer == json_integer_value(expected);
+		case JSON_REAL:
+			return value->type == READER_REAL;
+		case JSON_TRUE:
+			return value->type == READER_TRUE;
+		case JSON_FALSE:
+			return value->type == READER_FALSE;
+		case JSON_NULL:
+			return value->type == READER_NULL;
+	}
+	return false;
+}
+
+/* Whether both say the same of a document; *accepted is what they said. */
+static bool
+agree(const document *doc, bool *accepted)
+{
+	store_text	wanted[NAMES];
+	reader_value values[NAMES];
+	json_error_t error;
+	json_t	   *expected = json_loadb(doc->text, doc->len, JSON_ALLOW_NUL, &error);
+	char	   *text = malloc(doc->len + 1);	/* no byte more, for the sanitizers */
+	bool		same;
+	reader		rd;
+
+	memcpy(text, doc->text, doc->len);
+	text[doc->len] = '\0';
+	for (int i = 0; i < NAMES; i++)
+		wanted[i] = (store_text) {names[i], strlen(names[i])};
+	reader_init(&rd, text, doc->len);
+	*accepted = reader_object(&rd, wanted, NAMES, values) && reader_done(&rd);
+
+	same = *accepted == json_is_object(expected) ||
+		(expected == NULL && jansson_is_narrower(&error));
+	if (*accepted && expected != NULL)
+	{
+		for (int i = 0; i < NAMES; i++)
+			same = same && same_value(&values[i], json_object_get(expected, names[i]));
+	}
+	json_decref(expected);
+	free(text);
+	return same;
+}
+
+static void
+test_documents(void)
+{
+	int			accepted_count = 0;
+	int			wrong_count = 0;
+
+	for (int i = 0; i < DOCUMENTS; i++)
+	{
+		document	doc = {.len = 0};
+		bool		accepted;
+
+		put_object(&doc, 0);
+		if (i % 2 == 1)
+			damage(&doc);
+		if (!agree(&doc, &accepted) && wrong_count++ < 5)
+			printf("# differs: %.*s\n", (int) doc.len, doc.text);
+		accepted_count += accepted;
+	}
+	tap_is_int(wrong_count, 0, "%d documents are read as jansson reads them", DOCUMENTS);
+	tap_ok(accepted_count > DOCUMENTS / 20, "enough of them are sound: %d", accepted_count);
+	tap_ok(accepted_count < DOCUMENTS / 2, "and enough are not");
+}
+
+/* ---- arrays and limits ---- */
+
+/* The integers of member ts in an array of objects, as "1 2 3"; or "refused". */
+static const char *
+read_array(const char *json)
+{
+	static char result[256];
+	char	   *text = strdup(json);
+	const store_text wanted = {"ts", 2};
+	reader_value value;
+	bool		in_array = false;
+	bool		good;
+	reader		rd;
+
+	result[0] = '\0';
+	reader_init(&rd, text, strlen(text));
+	while ((good = reader_element(&rd, &in_array)) && in_array &&
+		   (good = reader_object(&rd, &wanted, 1, &value)))
+	{
+		size_t		len = strlen(result);
+
+		snprintf(result + len, sizeof(result) - len, "%s%lld", len > 0 ? " " : "",
+				 value.type == READER_INTEGER ? (long long) value.integer : -1);
+	}
+	if (!good || !reader_done(&rd))
+		snprintf(result, sizeof(result), "refused");
+	free(text);
+	return result;
+}
+
+static void
+test_arrays(void)
+{
+	tap_is_str(read_array(" [ ] "), "", "an empty array");
+	tap_is_str(read_array("[{\"ts\":1},{\"ts\":2,\"x\":[{}]} , {}]"), "1 2 -1", "an array of objects");
+	tap_is_str(read_array("[{\"ts\":1},]"), "refused", "a comma too many");
+	tap_is_str(read_array("[{\"ts\":1} {\"ts\":2}]"), "refused", "a comma missing");
+	tap_is_str(read_array("[{\"ts\":1}"), "refused", "no end");
+	tap_is_str(read_array("[{\"ts\":1}]]"), "refused", "two ends");
+	tap_is_str(read_array("[{\"ts\":1},5]"), "refused", "an element of another type");
+	tap_is_str(read_array("{\"ts\":1}"), "refused", "no array");
+	tap_is_str(read_array(""), "refused", "nothing");
+}
+
+static bool
+nested_is_read(int depth)
+{
+	char	   *text = malloc(2 * depth + 16);
+	char	   *to = text + sprintf(text, "{\"ts\":");
+	bool		done;
+	reader		rd;
+
+	memset(to, '[', depth);
+	memset(to + depth, ']', depth);
+	strcpy(to + 2 * depth, "}");
+	reader_init(&rd, text, strlen(text));
+	done = reader_object(&rd, NULL, 0, NULL) && reader_done(&rd);
+	free(text);
+	return done;
+}
+
+int
+main(void)
+{
+	test_documents();
+	test_arrays();
+	tap_ok(nested_is_read(500), "nesting of 500");
+	tap_ok(!nested_is_read(100000), "nesting of 100,000 is refused");
+	return tap_done();
+}
