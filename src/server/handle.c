@@ -303,7 +303,9 @@ handle_latest(request *req)
 static dispatch_outcome
 handle_collections(request *req)
 {
-	const listing_request list = {.type = LISTING_COLLECTIONS};
+	const listing_request list = {
+		.type = LISTING_COLLECTIONS,.collection = no_text,.key = no_text
+	};
 
 	if (!read_payload(req, NULL, 0, NULL))
 		return refuse(req, "list of collections with a payload that is no object");
