@@ -56,7 +56,7 @@ CREATE FOREIGN TABLE part_y (data text, ts bigint, key text) SERVER ltdb OPTIONS
 ALTER TABLE parent ATTACH PARTITION part_y FOR VALUES IN ('y');
 CREATE TABLE part_local PARTITION OF parent DEFAULT;
 INSERT INTO parent SELECT k, s, k || s FROM unnest(ARRAY['x', 'y', 'z']) k, generate_series(1, 3) s;
-SELECT tableoid::regclass, count(*) FROM parent GROUP BY 1 ORDER BY 1::text;
+SELECT tableoid::regclass::text AS part, count(*) FROM parent GROUP BY part ORDER BY part;
 DELETE FROM parent WHERE ts = 2 RETURNING tableoid::regclass, *;
 CREATE VIEW v AS SELECT key, ts FROM parent WHERE ts < 3;
 DELETE FROM v WHERE key = 'y';
