@@ -63,7 +63,7 @@ typedef struct text
 	size_t		size;
 } text;
 
-static void
+static void __attribute__((noreturn, format(printf, 1, 2)))
 die(const char *format,...)
 {
 	va_list		args;

@@ -22,11 +22,9 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 
-#if defined(__SANITIZE_ADDRESS__)
-#define CAN_FAIL_ALLOCATIONS 0
-#else
-#define CAN_FAIL_ALLOCATIONS 1
 static long allocations_left = -1;
+
+#if !defined(__SANITIZE_ADDRESS__)
 
 static bool
 allocation_fails(void)
@@ -279,7 +277,6 @@ test_long_answers(void)
 static void
 test_allocations(const char *type, const char *payload)
 {
-#if CAN_FAIL_ALLOCATIONS
 	const char *message = envelope(type, payload);
 	size_t		len = strlen(message);
 	char	   *copy = malloc(len + 1);
@@ -302,7 +299,19 @@ test_allocations(const char *type, const char *payload)
 	free(copy);
 	tap_ok(outcome == DISPATCH_ANSWER && n > 2, "%s with the n-th allocation failing, n < %ld",
 		   type, n);
-#endif
+}
+
+/* Not if a sanitizer or valgrind has put its own functions before ours. */
+static bool
+can_fail_allocations(void)
+{
+	void	   *memory;
+
+	allocations_left = 1;
+	memory = malloc(1);
+	allocations_left = -1;
+	free(memory);
+	return memory == NULL;
 }
 
 int
@@ -315,11 +324,14 @@ main(void)
 	tap_ok(dispatch_init(&disp, st, "sesame"), "a key");
 	test_exchanges();
 	test_long_answers();
-	test_allocations("insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":1,\"data\":\"x\"}]");
-	test_allocations("query-user", "{\"collection\":\"long\",\"key\":\"k\",\"to\":20}");
-	test_allocations("query", "{\"collection\":\"long\",\"ts\":20}");
-	test_allocations("get-all-values", "{\"collection\":\"long\"}");
-	test_allocations("delete-user", "{\"collection\":\"\",\"key\":\"k\"}");
+	if (can_fail_allocations())
+	{
+		test_allocations("insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":1,\"data\":\"x\"}]");
+		test_allocations("query-user", "{\"collection\":\"long\",\"key\":\"k\",\"to\":20}");
+		test_allocations("query", "{\"collection\":\"long\",\"ts\":20}");
+		test_allocations("get-all-values", "{\"collection\":\"long\"}");
+		test_allocations("delete-user", "{\"collection\":\"\",\"key\":\"k\"}");
+	}
 	store_close(st);
 	return tap_done();
 }
