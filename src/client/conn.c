@@ -317,12 +317,16 @@ check_authenticated(ltdb_conn *conn)
 
 /* ---- losing the connection ---- */
 
-/* Whether the peer's close frame is about us, and not about itself. */
+/*
+ * Whether the peer's close frame is about us, and not about itself.  A server
+ * about to restart says 1012, for which libwebsockets, not knowing that code,
+ * puts "protocol error".
+ */
 static bool
 is_refusal(int close_code)
 {
 	return close_code != 0 && close_code != LTDB_CLOSE_GOING_AWAY &&
-		close_code != LTDBP_CLOSE_RESTART;
+		close_code != LTDBP_CLOSE_PROTOCOL_ERROR;
 }
 
 /*

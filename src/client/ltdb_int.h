@@ -297,8 +297,8 @@ typedef enum ltdbp_target
 	LTDBP_TARGET_NONE			/* nobody waits for it any more */
 } ltdbp_target;
 
-/* A WebSocket close code: the server is about to come back (IANA registry). */
-#define LTDBP_CLOSE_RESTART 1012
+/* A WebSocket close code that no server sends for a reason of LTDB's. */
+#define LTDBP_CLOSE_PROTOCOL_ERROR 1002
 
 struct ltdb_conn
 {
