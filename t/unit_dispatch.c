@@ -305,7 +305,7 @@ test_allocations(const char *type, const char *payload)
 static bool
 can_fail_allocations(void)
 {
-	void	   *memory;
+	void	   *volatile memory;	/* or the compiler drops the call */
 
 	allocations_left = 1;
 	memory = malloc(1);
