@@ -22,7 +22,8 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 
-static long allocations_left = -1;
+/* Volatile, for compilers know that malloc() does not look at it. */
+static volatile long allocations_left = -1;
 
 #if !defined(__SANITIZE_ADDRESS__)
 
@@ -305,7 +306,7 @@ test_allocations(const char *type, const char *payload)
 static bool
 can_fail_allocations(void)
 {
-	void	   *volatile memory;	/* or the compiler drops the call */
+	void	   *volatile memory;	/* or the call is dropped */
 
 	allocations_left = 1;
 	memory = malloc(1);
