@@ -423,8 +423,19 @@ my $BIG = 60_000;
 	$connection = login($small);
 	$connection->write_bytes(LtdbdWire::frame(1, 'x' x 1500, 0) . LtdbdWire::frame(0, 'x' x 1500));
 	is($connection->read_text // $connection->{closed}, 1009, '... also if in two frames');
+	$connection = login($small);
+	$connection->write_bytes(LtdbdWire::frame(1, $connection->request_text(insert =>
+				[ { collection => 'w', key => 'b', ts => 1, data => '' } ]))
+		  . LtdbdWire::frame(1, 'x' x 3000));
+	is_deeply([ $connection->read_text, $connection->read_text // $connection->{closed} ],
+		[ '{"id":"r2"}', 1009 ], '... after the answers to those before it');
 	is(login($small)->fetch('w', 'a'), '1=' . 'x' x 1700, 'others are served as before');
 	is(stop_server($small), 0, 'it stops in order');
+
+	$connection = connect_to($server);
+	$connection->send_text('x' x 100_000);
+	is($connection->read_text // $connection->{closed}, 1009,
+		'strangers have a limit of their own');
 
 	my @crowd = map { login($server) } 1 .. 300;
 	is(scalar(grep { $_->request('collections', {}) } @crowd), 300, '300 connections at once');

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * session.c
- *		One peer's conversation: messages queued, carried out, answered.
+ *		One peer's conversation: messages received, carried out, answered.
  *
  * Messages are carried out strictly in order, each after the answer before it
  * has been written; answers leave in pieces as the peer takes them.  Both
@@ -10,7 +10,8 @@
  *
  * An answer written while the store's transaction is open is held until the
  * commit, reads included, for they may have seen what is not committed.  When
- * to commit is left to server.c, what messages mean to dispatch.c.
+ * to commit is left to server.c, what messages mean to dispatch.c, the memory of
+ * the queues to queue.c.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -19,11 +20,11 @@
 #include "session.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "log.h"
+#include "queue.h"
 
 /* Answers waiting: nothing more is carried out beyond this. */
 #define OUT_MAX_BYTES (1024 * 1024)
@@ -36,26 +37,13 @@
 #define TURN_BYTES (128 * 1024)
 #define TURN_MESSAGES 64
 
+/* From a peer that is not authenticated. */
+#define STRANGER_MESSAGE_MAX_BYTES (64 * 1024)
+
 #define AUTHENTICATE_SEC 10
 #define TAKE_NOTHING_SEC 60
 
 _Static_assert(ANSWER_ROOM_BYTES >= LWS_PRE, "room for the WebSocket header");
-
-typedef struct message
-{
-	struct message *next;
-	size_t		len_bytes;
-	char		bytes[];
-} message;
-
-/* One frame to send: an answer, or a piece of one. */
-typedef struct frame
-{
-	struct frame *next;
-	answer		ans;
-	bool		first;			/* of its answer's frames */
-	bool		last;
-} frame;
 
 typedef struct session
 {
@@ -67,23 +55,9 @@ typedef struct session
 	dispatch_peer peer;
 	lws_sorted_usec_list_t deadline;	/* to authenticate, to take answers */
 
-	/* in: one message being received, whole ones waiting */
-	char	   *partial;
-	size_t		partial_len_bytes;
-	size_t		partial_size_bytes;
-	message    *first_message;
-	message   **last_message;
-	size_t		in_messages;
-	size_t		in_bytes;
+	inbox		in;
+	outbox		out;			/* what is not sendable waits for the commit */
 	bool		reading;
-
-	/* out: the first `sendable` frames may go, the others wait for the commit */
-	frame	   *first_frame;
-	frame	  **last_frame;
-	size_t		frames;
-	size_t		sendable;
-	size_t		out_bytes;
-	bool		inside_answer;	/* its last frame is not yet queued */
 	bool		deadline_runs;	/* the one of TAKE_NOTHING_SEC */
 
 	/* the end */
@@ -114,15 +88,6 @@ close_later(session *s, enum lws_close_status status, const char *reason)
 	lws_callback_on_writable(s->wsi);
 }
 
-/* What a libwebsockets callback returns to close now. */
-static int
-close_now(session *s, enum lws_close_status status, const char *reason)
-{
-	close_later(s, status, reason);
-	lws_close_reason(s->wsi, s->close_status, NULL, 0);
-	return -1;
-}
-
 /* ---- deadlines ---- */
 
 static void
@@ -150,50 +115,17 @@ set_deadline(session *s, lws_usec_t usec)
 
 /* ---- out ---- */
 
-static void
-drop_first_frame(session *s)
-{
-	frame	   *sent = s->first_frame;
-
-	s->first_frame = sent->next;
-	if (s->first_frame == NULL)
-		s->last_frame = &s->first_frame;
-	s->frames--;
-	s->out_bytes -= sent->ans.len_bytes;
-	answer_free(&sent->ans);
-	free(sent);
-}
-
-static void
-drop_frames(session *s)
-{
-	while (s->first_frame != NULL)
-		drop_first_frame(s);
-	s->sendable = 0;
-}
-
-/* Queues an answer, or a piece of one, which the frame takes over. */
+/* Queues an answer, or a piece of one, which the queue takes over. */
 static bool
 queue_frame(session *s, answer *ans, bool last)
 {
-	frame	   *new_frame = calloc(1, sizeof(frame));
-
-	if (new_frame == NULL)
+	if (!outbox_add(&s->out, ans, last))
 		return false;
-	new_frame->ans = *ans;
-	new_frame->first = !s->inside_answer;
-	new_frame->last = last;
-	s->inside_answer = !last;
-	*s->last_frame = new_frame;
-	s->last_frame = &new_frame->next;
-	s->frames++;
-	s->out_bytes += ans->len_bytes;
-
 	if (!store_in_transaction(s->hub->dispatch.store))
-		s->sendable = s->frames;
+		s->out.sendable = s->out.frames;
 	else if (lws_dll2_is_detached(&s->in_held))
 		lws_dll2_add_tail(&s->in_held, &s->hub->held);
-	if (s->sendable > 0)
+	if (s->out.sendable > 0)
 		lws_callback_on_writable(s->wsi);
 	return true;
 }
@@ -202,16 +134,15 @@ static bool
 write_first_frame(session *s)
 {
 	static unsigned char nothing[ANSWER_ROOM_BYTES];
-	frame	   *out = s->first_frame;
-	unsigned char *memory = out->ans.memory != NULL ? out->ans.memory : nothing;
-	int			flags = out->first ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
+	outbox_frame *frame = s->out.first;
+	unsigned char *memory = frame->ans.memory != NULL ? frame->ans.memory : nothing;
+	int			flags = frame->first ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
 
-	if (!out->last)
+	if (!frame->last)
 		flags |= LWS_WRITE_NO_FIN;
-	if (lws_write(s->wsi, memory + ANSWER_ROOM_BYTES, out->ans.len_bytes, flags) < 0)
+	if (lws_write(s->wsi, memory + ANSWER_ROOM_BYTES, frame->ans.len_bytes, flags) < 0)
 		return false;
-	drop_first_frame(s);
-	s->sendable--;
+	outbox_drop_first(&s->out);
 	return true;
 }
 
@@ -219,32 +150,19 @@ write_first_frame(session *s)
 static bool
 write_frames(session *s)
 {
-	size_t		before = s->out_bytes;
+	size_t		before = s->out.bytes;
 
-	while (s->sendable > 0 && before - s->out_bytes < TURN_BYTES)
+	while (s->out.sendable > 0 && before - s->out.bytes < TURN_BYTES)
 	{
 		if (!write_first_frame(s))
 			return false;
-		if (s->sendable > 0 && lws_send_pipe_choked(s->wsi))
+		if (s->out.sendable > 0 && lws_send_pipe_choked(s->wsi))
 			break;
 	}
 	return true;
 }
 
 /* ---- carrying out ---- */
-
-static void
-drop_first_message(session *s)
-{
-	message    *done = s->first_message;
-
-	s->first_message = done->next;
-	if (s->first_message == NULL)
-		s->last_message = &s->first_message;
-	s->in_messages--;
-	s->in_bytes -= done->len_bytes;
-	free(done);
-}
 
 /*
  * The store failed under this session: everybody whose writes are in the
@@ -297,14 +215,14 @@ take_outcome(session *s, dispatch_outcome outcome, answer *ans)
 static void
 carry_out_first_message(session *s)
 {
-	message    *msg = s->first_message;
+	inbox_message *msg = s->in.first;
 	bool		was_authenticated = s->peer.authenticated;
 	answer		ans = {0};
 	dispatch_outcome outcome = dispatch_message(&s->hub->dispatch, &s->peer,
 												msg->bytes, msg->len_bytes, &ans);
 
 	s->hub->uncommitted_bytes += msg->len_bytes;
-	drop_first_message(s);
+	inbox_drop_first(&s->in);
 	if (s->peer.authenticated && !was_authenticated)
 	{
 		set_deadline(s, LWS_SET_TIMER_USEC_CANCEL);
@@ -325,15 +243,15 @@ carry_on_with_answer(session *s)
 static bool
 has_work(const session *s)
 {
-	return !s->closing && s->out_bytes < OUT_MAX_BYTES &&
-		(s->peer.rest != NULL || s->first_message != NULL);
+	return !s->closing && s->out.bytes < OUT_MAX_BYTES &&
+		(s->peer.rest != NULL || s->in.first != NULL);
 }
 
 /* Reads from the peer only while there is room for what it may send. */
 static void
 regulate_reading(session *s)
 {
-	bool		room = s->in_bytes < IN_MAX_BYTES && s->in_messages < IN_MAX_MESSAGES;
+	bool		room = s->in.bytes < IN_MAX_BYTES && s->in.messages < IN_MAX_MESSAGES;
 
 	if (room != s->reading)
 	{
@@ -346,12 +264,12 @@ regulate_reading(session *s)
 static void
 work(session *s)
 {
-	size_t		before = s->out_bytes;
+	size_t		before = s->out.bytes;
 
 	for (int i = 0; i < TURN_MESSAGES && has_work(s) && s->peer.rest == NULL &&
-		 s->out_bytes - before < TURN_BYTES; i++)
+		 s->out.bytes - before < TURN_BYTES; i++)
 		carry_out_first_message(s);
-	if (has_work(s) && s->peer.rest != NULL && s->out_bytes == before)
+	if (has_work(s) && s->peer.rest != NULL && s->out.bytes == before)
 		carry_on_with_answer(s);
 	regulate_reading(s);
 	if (has_work(s))
@@ -360,68 +278,30 @@ work(session *s)
 
 /* ---- in ---- */
 
-static bool
-grow_partial(session *s, size_t len_bytes)
-{
-	size_t		size = s->partial_size_bytes;
-	char	   *memory;
-
-	if (s->partial != NULL && len_bytes <= size)
-		return true;
-	size = len_bytes < 2 * size ? 2 * size : len_bytes;
-	/* One byte more for the NUL that must follow. */
-	memory = realloc(s->partial, offsetof(message, bytes) + size + 1);
-	if (memory == NULL)
-		return false;
-	s->partial = memory;
-	s->partial_size_bytes = size;
-	return true;
-}
-
-/* The message being received is whole: it joins the queue as it is. */
 static void
-queue_partial(session *s)
-{
-	message    *msg = (message *) s->partial;
-
-	msg->next = NULL;
-	msg->len_bytes = s->partial_len_bytes;
-	msg->bytes[msg->len_bytes] = '\0';
-	*s->last_message = msg;
-	s->last_message = &msg->next;
-	s->in_messages++;
-	s->in_bytes += msg->len_bytes;
-	s->partial = NULL;
-	s->partial_len_bytes = s->partial_size_bytes = 0;
-}
-
-static int
 receive(session *s, const void *bytes, size_t len_bytes)
 {
 	size_t		remaining = lws_remaining_packet_payload(s->wsi);
-	size_t		whole_bytes = s->partial_len_bytes + len_bytes;
+	size_t		whole_bytes = inbox_partial_bytes(&s->in) + len_bytes;
+	size_t		max_bytes = s->peer.authenticated ?
+		s->hub->max_message_bytes : STRANGER_MESSAGE_MAX_BYTES;
 
 	s->hub->input_seen = true;
 	if (s->closing)
-		return 0;
-	if (lws_frame_is_binary(s->wsi))
-		return close_now(s, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "message is not text");
-	if (remaining > s->hub->max_message_bytes ||
-		whole_bytes > s->hub->max_message_bytes - remaining)
-		return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message is too long");
+		return;
 
 	/* Room for what is announced is taken as it arrives: it may never do. */
-	if (!grow_partial(s, whole_bytes))
-		return close_now(s, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, "out of memory");
-	if (len_bytes > 0)
-		memcpy(s->partial + offsetof(message, bytes) + s->partial_len_bytes, bytes, len_bytes);
-	s->partial_len_bytes = whole_bytes;
-	if (remaining == 0 && lws_is_final_fragment(s->wsi))
+	if (lws_frame_is_binary(s->wsi))
+		close_later(s, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "message is not text");
+	else if (remaining > max_bytes || whole_bytes > max_bytes - remaining)
+		close_later(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message is too long");
+	else if (!inbox_append(&s->in, bytes, len_bytes))
+		close_later(s, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, "out of memory");
+	else if (remaining == 0 && lws_is_final_fragment(s->wsi))
 	{
-		queue_partial(s);
+		inbox_complete(&s->in);
 		work(s);
 	}
-	return 0;
 }
 
 /* ---- events ---- */
@@ -460,8 +340,6 @@ start(session *s, struct lws *wsi, session_hub *hub)
 	memset(s, 0, sizeof(*s));
 	s->wsi = wsi;
 	s->hub = hub;
-	s->last_message = &s->first_message;
-	s->last_frame = &s->first_frame;
 	s->reading = true;
 	lws_dll2_add_tail(&s->in_sessions, &hub->sessions);
 	set_deadline(s, AUTHENTICATE_SEC * LWS_USEC_PER_SEC);
@@ -477,17 +355,15 @@ end(session *s)
 	lws_dll2_remove(&s->in_held);
 	set_deadline(s, LWS_SET_TIMER_USEC_CANCEL);
 	dispatch_peer_reset(&s->peer);
-	drop_frames(s);
-	while (s->first_message != NULL)
-		drop_first_message(s);
-	free(s->partial);
+	outbox_clear(&s->out);
+	inbox_clear(&s->in);
 }
 
 /* A peer has to take something now and then while anything waits for it. */
 static void
 watch_taking(session *s)
 {
-	bool		waits = s->sendable > 0 || lws_partial_buffered(s->wsi);
+	bool		waits = s->out.sendable > 0 || lws_partial_buffered(s->wsi);
 
 	if (waits)
 	{
@@ -504,8 +380,11 @@ writeable(session *s)
 {
 	if (!write_frames(s))
 		return -1;
-	if (s->going_away || (s->closing && s->first_frame == NULL))
-		return close_now(s, s->close_status, s->close_reason);
+	if (s->going_away || (s->closing && s->out.first == NULL))
+	{
+		lws_close_reason(s->wsi, s->close_status, NULL, 0);
+		return -1;
+	}
 	if (has_work(s))
 		work(s);
 	if (s->peer.authenticated)
@@ -525,7 +404,8 @@ session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 			start(s, wsi, lws_context_user(lws_get_context(wsi)));
 			return 0;
 		case LWS_CALLBACK_RECEIVE:
-			return receive(s, in, len_bytes);
+			receive(s, in, len_bytes);
+			return 0;
 		case LWS_CALLBACK_SERVER_WRITEABLE:
 			return writeable(s);
 		case LWS_CALLBACK_CLOSED:
@@ -548,7 +428,7 @@ session_release_held(session_hub *hub)
 		session    *s = lws_container_of(node, session, in_held);
 
 		lws_dll2_remove(node);
-		s->sendable = s->frames;
+		s->out.sendable = s->out.frames;
 		lws_callback_on_writable(s->wsi);
 	}
 	hub->uncommitted_bytes = 0;
@@ -564,7 +444,7 @@ session_fail_held(session_hub *hub, const char *reason)
 		session    *s = lws_container_of(node, session, in_held);
 
 		lws_dll2_remove(node);
-		drop_frames(s);
+		outbox_clear(&s->out);
 		close_later(s, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, reason);
 	}
 	hub->uncommitted_bytes = 0;
