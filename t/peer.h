@@ -65,6 +65,7 @@ struct peer
 	peer_handler handler;
 	const char *handshake;		/* to send in place of the right answer */
 	bool		deaf;			/* accept, and then do nothing */
+	bool		stalled;		/* do not even read */
 	size_t		frame_bytes;	/* longest frame to send, 0 = any */
 	size_t		write_bytes;	/* longest write, 0 = any */
 	size_t		drop_after;		/* after so many more bytes, close in the next step; 0 = never */
@@ -73,6 +74,7 @@ struct peer
 	int			connections;
 	int			messages;		/* other than api keys */
 	int			frames;			/* of messages received */
+	int			pongs;
 
 	/* for the handlers */
 	int			step;
@@ -357,6 +359,8 @@ peer_take_frame(peer *p)
 		peer_handle(p);
 	else if (opcode == 8)
 		peer_hang_up(p);
+	else if (opcode == 10)
+		p->pongs++;
 	return p->fd >= 0;
 }
 
@@ -389,7 +393,7 @@ peer_step(peer *p)
 			p->connections++;
 		}
 	}
-	if (p->fd >= 0)
+	if (p->fd >= 0 && !p->stalled)
 		peer_receive(p);
 	if (p->fd >= 0 && !p->upgraded && p->in.len > 0)
 		peer_upgrade(p);

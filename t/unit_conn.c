@@ -30,6 +30,7 @@ static peer server;
 static ltdb_options options;
 static ltdb_conn *conn;
 static char url[64];
+static int	waits;
 
 static int64_t
 now_ms(void)
@@ -58,8 +59,11 @@ wait_once(void)
 		fds[2].events |= POLLOUT;
 	if (server.fd >= 0)
 		fds[1].fd = -1;
+	if (server.stalled)
+		fds[2].fd = -1;
 	if (server.dropping)
 		wait_ms = 0;
+	waits++;
 	poll(fds, 3, wait_ms < 0 || wait_ms > 1000 ? 1000 : wait_ms);
 	peer_step(&server);
 	return ltdb_poll(conn);
@@ -83,11 +87,13 @@ next(ltdb_reply *reply, ltdb_record *item)
 	return result;
 }
 
+/* What drain() found. */
+static char line[4096];
+
 /* The reply's items as one line, and how it ended; frees it. */
 static const char *
 drain(ltdb_reply *reply)
 {
-	static char line[4096];
 	size_t		len = 0;
 	ltdb_record item;
 	ltdb_next	result;
@@ -306,6 +312,62 @@ test_big_messages(void)
 	finish();
 }
 
+/*
+ * A server that does not read for a while: what could not be sent must go out
+ * once it can, whatever is left of it.
+ */
+static void
+test_slow_reader(void)
+{
+	static char value[7 * 1024 * 1024];
+	size_t		len;
+
+	memset(value, 'x', sizeof(value));
+	for (len = 3 * 1024 * 1024; len < sizeof(value); len += 413 * 1024)
+	{
+		ltdb_reply *reply;
+		int			i;
+
+		begin(handle_well);
+		options.request_timeout_ms = 5000;
+		start();
+		settle();
+		server.stalled = true;
+		reply = ltdb_send_set_value(conn, T("c"), T("k"), (ltdb_text) {value, len});
+		for (i = 0; i < 200 && (ltdb_conn_stats(conn)->requests == 0 || i < 100); i++)
+		{
+			ltdb_wait_ms(conn);
+			ltdb_poll(conn);
+		}
+		server.stalled = false;
+		tap_is_str(drain(reply), "done", "%zu bytes to a server that reads late", len);
+		finish();
+	}
+}
+
+/* A ping is answered even while nothing else happens. */
+static void
+test_ping(void)
+{
+	ltdb_reply *reply;
+	int			i;
+
+	begin(handle_well);
+	start();
+	settle();
+	for (i = 0; i < 3; i++)
+	{
+		peer_send_frame(&server, 0x89, "ping", 4);
+		wait_once();
+		wait_once();
+		peer_step(&server);
+	}
+	tap_is_int(server.pongs, 3, "pings are answered");
+	reply = fetch(1, 1, 0, false);
+	tap_is_str(drain(reply), "/1/d1 done", "... and the connection goes on");
+	finish();
+}
+
 /* Holds three requests, then answers them in the opposite order. */
 static void
 handle_backwards(peer *p, const peer_request *request)
@@ -413,7 +475,6 @@ test_refused(bool with_text)
 	ltdb_reply *good1;
 	ltdb_reply *bad;
 	ltdb_reply *good2;
-	const char *line;
 
 	begin(handle_refusing);
 	server.step = with_text;
@@ -421,7 +482,7 @@ test_refused(bool with_text)
 	good1 = fetch(1, 2, 0, false);
 	bad = ltdb_send_delete_key(conn, T("bad"), T("b\"x"));
 	good2 = fetch(3, 3, 0, false);
-	line = drain(bad);
+	drain(bad);
 	tap_ok(strstr(line, "error 9: server closed the connection at this request (twice): "
 				  "delete-user of key \"b\"x\" in collection \"bad\"") != NULL, "refused: %s", line);
 	tap_is_int(strstr(line, "Unknown message type") != NULL, with_text, "... with the server's own words, if any");
@@ -471,6 +532,38 @@ test_abandoned_refused(void)
 		wait_once();
 	tap_is_int(good->closes, 0, "nobody is blamed for an abandoned request");
 	tap_is_str(drain(good), "c/0/ d/0/ done", "... and the next is answered");
+	finish();
+}
+
+/* Closes as soon as the beginning of a big message arrives. */
+static void
+test_too_big_for_server(void)
+{
+	static char value[8 * 1024 * 1024];
+	ltdb_reply *reply;
+	bool		closing = false;
+
+	memset(value, 'x', sizeof(value));
+	begin(handle_well);
+	start();
+	settle();
+	reply = ltdb_send_set_value(conn, T("c"), T("k"), (ltdb_text) {value, sizeof(value)});
+	while (!ltdb_reply_complete(reply))
+	{
+		wait_once();
+		if (server.fd >= 0 && server.upgraded && server.frames > 20 && !closing)
+		{
+			peer_send_close(&server, 1009);
+			closing = true;
+		}
+		if (server.fd < 0)
+		{
+			server.frames = 0;
+			closing = false;
+		}
+	}
+	drain(reply);
+	tap_ok(strstr(line, "error 9: server closed") != NULL, "closed while it was being sent: %s", line);
 	finish();
 }
 
@@ -713,12 +806,21 @@ test_no_connection(void)
 	finish();
 
 	begin(handle_well);
+	options.api_key = "";
+	start();
+	tap_ok(settle() == LTDB_FAILED && ltdb_conn_error(conn) == LTDB_ERROR_ARGUMENT && server.connections == 0,
+		   "no key: %s", ltdb_conn_message(conn));
+	finish();
+
+	begin(handle_well);
 	server.deaf = true;
 	options.connect_timeout_ms = 200;
 	start();
 	began_ms = now_ms();
+	waits = 0;
 	tap_ok(settle() == LTDB_FAILED && ltdb_conn_error(conn) == LTDB_ERROR_CONNECT_TIMEOUT, "timeout: %s", ltdb_conn_message(conn));
 	tap_ok(now_ms() - began_ms >= 200 && now_ms() - began_ms < 2000, "... in time");
+	tap_ok(waits < 50, "... waiting, not spinning: %d waits", waits);
 	finish();
 }
 
@@ -736,8 +838,10 @@ test_request_timeout(void)
 	other = latest();
 	settle();
 	began_ms = now_ms();
+	waits = 0;
 	tap_ok(strstr(drain(reply), "error 8: no answer from server") != NULL, "a request timeout");
 	tap_ok(now_ms() - began_ms >= 200 && now_ms() - began_ms < 2000, "... in time");
+	tap_ok(waits < 50, "... waiting, not spinning: %d waits", waits);
 	tap_ok(strstr(drain(other), "error 8") != NULL && ltdb_poll(conn) == LTDB_FAILED, "... ends the connection");
 	finish();
 
@@ -766,13 +870,12 @@ handle_nonsense(peer *p, const peer_request *request)
 static void
 check_violation(const char *message, const char *words)
 {
-	const char *line;
 
 	nonsense = message;
 	begin(handle_nonsense);
 	options.max_reconnects = 1;
 	start();
-	line = drain(fetch(1, 1, 0, false));
+	drain(fetch(1, 1, 0, false));
 	tap_ok(strstr(line, "error 10") != NULL && strstr(line, words) != NULL, "violation: %s", line);
 	tap_is_int(server.connections, 2, "... after another attempt");
 	finish();
@@ -801,7 +904,6 @@ handle_disorder(peer *p, const peer_request *request)
 static void
 test_violations(void)
 {
-	const char *line;
 
 	check_violation("{\"id\":\"99\"}", "never sent");
 	check_violation("{\"id\":\"x\"}", "never sent");
@@ -819,11 +921,11 @@ test_violations(void)
 
 	begin(handle_disorder);
 	start();
-	line = drain(fetch(1, 2, 0, false));
+	drain(fetch(1, 2, 0, false));
 	tap_ok(strstr(line, "error 10: malformed answer: records out of order") != NULL, "%s", line);
-	line = drain(fetch(1, 1, 0, false));
+	drain(fetch(1, 1, 0, false));
 	tap_ok(strstr(line, "outside of the interval") != NULL, "%s", line);
-	line = drain(fetch(1, 2, 1, true));
+	drain(fetch(1, 2, 1, true));
 	tap_ok(strstr(line, "more records than asked for") != NULL, "%s", line);
 	tap_is_str(drain(ltdb_send_delete_collection(conn, T("c"))), "done", "the connection survives");
 	finish();
@@ -1022,6 +1124,8 @@ main(void)
 	test_happy();
 	test_pieces();
 	test_big_messages();
+	test_slow_reader();
+	test_ping();
 	test_pipeline();
 	test_id_last();
 	test_wrong_key();
@@ -1029,6 +1133,7 @@ main(void)
 	test_refused(true);
 	test_many_refused();
 	test_abandoned_refused();
+	test_too_big_for_server();
 	test_error_answer();
 	test_arguments();
 	test_resume();

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * conn.c
- *		The life of a connection: connect, authenticate, send, reconnect, fail.
+ *		The life of a connection: connect, authenticate, send, poll, fail.
  *
  * Decides what to do next from what the socket says and from the clock.
  * Moving the bytes is left to socket.c, handing them to the replies to
- * receive.c.  Nothing here waits: the caller does, between ltdb_wait_ms()
+ * receive.c, a connection that was lost to reconnect.c.  Nothing here waits: the caller does, between ltdb_wait_ms()
  * and ltdb_poll().
  *
  * Copyright (c) 2026, ltdb_fdw contributors
@@ -22,34 +22,19 @@
 
 #include "ltdb_int.h"
 
-/* Delays before attempts to reconnect, in ms. */
-#define FIRST_DELAY_MAX 50
-#define SECOND_DELAY 100
-#define DELAY_DOUBLINGS_MAX 3
-
 /*
  * While connecting, look again after this: the steps of a TLS handshake do
  * not all show at the socket.
  */
 #define CONNECT_LOOK_MS 50
 
-static int64_t
-now_ms(void)
+int64_t
+ltdbp_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* xorshift: enough to keep clients from reconnecting in step. */
-static uint64_t
-next_random(ltdb_conn *conn)
-{
-	conn->random ^= conn->random << 13;
-	conn->random ^= conn->random >> 7;
-	conn->random ^= conn->random << 17;
-	return conn->random;
 }
 
 /* ---- making and ending ---- */
@@ -90,7 +75,9 @@ ltdb_connect_start(const ltdb_options *options)
 		return NULL;
 	}
 	if (conn->url.host == NULL)
-		ltdbp_conn_fail(conn, LTDB_ERROR_URL, reason);
+		ltdbp_conn_fail(conn, LTDB_ERROR_URL, "%s", reason);
+	if (conn->api_key[0] == '\0')
+		ltdbp_conn_fail(conn, LTDB_ERROR_ARGUMENT, "api key must not be empty");
 	return conn;
 }
 
@@ -119,26 +106,18 @@ fail_replies(ltdb_conn *conn, ltdb_error error, const char *text)
  * may be called from within it.
  */
 void
-ltdbp_conn_fail(ltdb_conn *conn, ltdb_error error, const char *text)
+ltdbp_conn_fail(ltdb_conn *conn, ltdb_error error, const char *format,...)
 {
+	va_list		args;
+
 	if (conn->life == LTDBP_LIFE_FAILED)
 		return;
 	conn->life = LTDBP_LIFE_FAILED;
 	conn->error = error;
-	snprintf(conn->message, sizeof(conn->message), "%s", text);
-	fail_replies(conn, error, conn->message);
-}
-
-static void __attribute__((format(printf, 3, 4)))
-fail_with(ltdb_conn *conn, ltdb_error error, const char *format,...)
-{
-	char		text[sizeof(conn->message)];
-	va_list		args;
-
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(conn->message, sizeof(conn->message), format, args);
 	va_end(args);
-	ltdbp_conn_fail(conn, error, text);
+	fail_replies(conn, error, conn->message);
 }
 
 /* Overwrites a secret in a way the compiler does not remove. */
@@ -258,17 +237,18 @@ ltdbp_conn_sent(ltdb_conn *conn)
 static void
 start_attempt(ltdb_conn *conn)
 {
-	int64_t		began_ms = now_ms();
+	int64_t		began_ms = ltdbp_now_ms();
 
 	if (conn->was_ready)
 		conn->attempts++;
 	conn->life = LTDBP_LIFE_CONNECTING;
 	conn->refusal[0] = '\0';
+	conn->violated = false;
 	ltdbp_receive_reset(conn);
 	ltdbp_socket_open(conn);
 
 	/* resolving the name is the one thing that waits */
-	conn->waited_ms = now_ms() - began_ms;
+	conn->waited_ms = ltdbp_now_ms() - began_ms;
 }
 
 /* The WebSocket is open: say the api key. */
@@ -284,7 +264,7 @@ authenticate(ltdb_conn *conn)
 		ltdbp_conn_fail(conn, LTDB_ERROR_MEMORY, "out of memory");
 	else if (!ltdbp_request_check(&request, &flaw) ||
 			 !ltdbp_encode(&conn->auth->message, conn->dialect, conn->auth->id, &request, &flaw))
-		ltdbp_conn_fail(conn, flaw.error, flaw.reason);
+		ltdbp_conn_fail(conn, flaw.error, "%s", flaw.reason);
 	else
 		conn->life = LTDBP_LIFE_AUTHENTICATING;
 }
@@ -309,137 +289,10 @@ check_authenticated(ltdb_conn *conn)
 			conn->life = LTDBP_LIFE_READY;
 			return;
 		default:
-			fail_with(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" refused the api key: %s",
+			ltdbp_conn_fail(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" refused the api key: %s",
 					  conn->url.peer, ltdb_reply_message(conn->auth));
 			return;
 	}
-}
-
-/* ---- losing the connection ---- */
-
-/*
- * Whether the peer's close frame is about us, and not about itself.  A server
- * about to restart says 1012, for which libwebsockets, not knowing that code,
- * puts "protocol error".
- */
-static bool
-is_refusal(int close_code)
-{
-	return close_code != 0 && close_code != LTDB_CLOSE_GOING_AWAY &&
-		close_code != LTDBP_CLOSE_PROTOCOL_ERROR;
-}
-
-/*
- * The server reports an error by closing, and answers in order: so the oldest
- * request without an answer is the suspect.  At the second time it fails.
- */
-static void
-blame_suspect(ltdb_conn *conn)
-{
-	ltdb_reply *reply = conn->first;
-	char		text[512];
-
-	if (reply == NULL || !reply->sent || reply->abandoned || ++reply->closes < 2)
-		return;
-	snprintf(text, sizeof(text), "server closed the connection at this request (twice): %s%s%s",
-			 reply->words, conn->refusal[0] ? ": " : "", conn->refusal);
-	ltdbp_conn_unlink(conn, reply);
-	ltdbp_reply_fail(reply, LTDB_ERROR_REFUSED, text);
-
-	/* one request less to be refused: that is progress */
-	conn->attempts = 0;
-}
-
-/* Makes everything unanswered ready to be sent again. */
-static void
-rewind_replies(ltdb_conn *conn)
-{
-	ltdb_reply *reply = conn->first;
-
-	while (reply != NULL)
-	{
-		ltdb_reply *next = reply->next;
-
-		if (!ltdbp_reply_rewind(reply))
-		{
-			ltdbp_conn_unlink(conn, reply);
-			if (reply->abandoned)
-				ltdbp_reply_destroy(reply);
-		}
-		reply = next;
-	}
-	conn->unsent = conn->first;
-}
-
-/* Plans the next attempt to reconnect, or gives up. */
-static void
-schedule_retry(ltdb_conn *conn, const char *reason)
-{
-	int64_t		delay_ms;
-
-	conn->life = LTDBP_LIFE_DOWN;
-	if (conn->attempts >= conn->max_reconnects && conn->in_flight > 0)
-	{
-		fail_with(conn, conn->violated ? LTDB_ERROR_PROTOCOL : LTDB_ERROR_LOST,
-				  "connection to server \"%s\" was lost, and %d attempts to reconnect brought no answer: %s",
-				  conn->url.peer, conn->attempts, reason);
-		return;
-	}
-
-	if (conn->attempts == 0)
-		delay_ms = (int64_t) (next_random(conn) % (FIRST_DELAY_MAX + 1));
-	else
-	{
-		int			doublings = conn->attempts - 1;
-
-		if (doublings > DELAY_DOUBLINGS_MAX)
-			doublings = DELAY_DOUBLINGS_MAX;
-		delay_ms = (int64_t) SECOND_DELAY << doublings;
-		delay_ms = delay_ms / 2 + (int64_t) (next_random(conn) % (uint64_t) (delay_ms + 1));
-	}
-	conn->retry_at_ms = now_ms() + delay_ms;
-}
-
-/* The connection ended before it was ready. */
-static void
-attempt_ended(ltdb_conn *conn, const char *reason)
-{
-	bool		authenticating = conn->life == LTDBP_LIFE_AUTHENTICATING;
-
-	if (authenticating && is_refusal(conn->socket.close_code))
-		fail_with(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" closed the connection on the api key%s%s",
-				  conn->url.peer, conn->refusal[0] ? ": " : "", conn->refusal);
-	else if (!conn->was_ready)
-		fail_with(conn, conn->violated ? LTDB_ERROR_PROTOCOL : LTDB_ERROR_CONNECT,
-				  "could not connect to server \"%s\": %s", conn->url.peer, reason);
-	else
-		schedule_retry(conn, reason);
-}
-
-static void
-socket_ended(ltdb_conn *conn)
-{
-	char		reason[sizeof(conn->socket.reason)];
-	bool		was_ready = conn->life == LTDBP_LIFE_READY;
-
-	memcpy(reason, conn->socket.reason, sizeof(reason));
-	ltdbp_socket_close(&conn->socket);
-	ltdbp_receive_reset(conn);
-	if (conn->auth != NULL && !was_ready)
-	{
-		ltdbp_reply_destroy(conn->auth);
-		conn->auth = NULL;
-	}
-
-	if (!was_ready)
-	{
-		attempt_ended(conn, reason);
-		return;
-	}
-	if (is_refusal(conn->socket.close_code))
-		blame_suspect(conn);
-	rewind_replies(conn);
-	schedule_retry(conn, reason);
 }
 
 /* ---- polling ---- */
@@ -469,17 +322,17 @@ check_deadline(ltdb_conn *conn)
 	if (limit_ms <= 0 || conn->waited_ms < limit_ms)
 		return;
 	if (conn->life == LTDBP_LIFE_READY)
-		fail_with(conn, LTDB_ERROR_TIMEOUT, "no answer from server \"%s\" within %d ms",
+		ltdbp_conn_fail(conn, LTDB_ERROR_TIMEOUT, "no answer from server \"%s\" within %d ms",
 				  conn->url.peer, limit_ms);
 	else if (!conn->was_ready)
-		fail_with(conn, LTDB_ERROR_CONNECT_TIMEOUT, "could not connect to server \"%s\" within %d ms",
+		ltdbp_conn_fail(conn, LTDB_ERROR_CONNECT_TIMEOUT, "could not connect to server \"%s\" within %d ms",
 				  conn->url.peer, limit_ms);
 	else
 	{
 		snprintf(reason, sizeof(reason), "no connection within %d ms", limit_ms);
 		memcpy(conn->socket.reason, reason, sizeof(reason));
 		conn->socket.close_code = 0;
-		socket_ended(conn);
+		ltdbp_reconnect(conn);
 	}
 }
 
@@ -505,11 +358,11 @@ advance(ltdb_conn *conn)
 {
 	if (conn->life == LTDBP_LIFE_DOWN)
 	{
-		if (!is_needed(conn) || now_ms() < conn->retry_at_ms)
+		if (!is_needed(conn) || ltdbp_now_ms() < conn->retry_at_ms)
 			return;
 		if (conn->was_ready && conn->attempts >= conn->max_reconnects)
 		{
-			schedule_retry(conn, "no further attempt allowed");
+			ltdbp_reconnect_later(conn, "no attempt is allowed");
 			return;
 		}
 		start_attempt(conn);
@@ -526,7 +379,7 @@ advance(ltdb_conn *conn)
 	if (conn->life == LTDBP_LIFE_AUTHENTICATING)
 		check_authenticated(conn);
 	if (conn->life != LTDBP_LIFE_FAILED && conn->socket.state == LTDBP_SOCKET_ENDED)
-		socket_ended(conn);
+		ltdbp_reconnect(conn);
 	else
 		check_deadline(conn);
 }
@@ -535,7 +388,7 @@ ltdb_state
 ltdb_poll(ltdb_conn *conn)
 {
 	if (conn->waiting)
-		conn->waited_ms += now_ms() - conn->waiting_since_ms;
+		conn->waited_ms += ltdbp_now_ms() - conn->waiting_since_ms;
 	conn->waiting = false;
 
 	if (conn->life != LTDBP_LIFE_FAILED)
@@ -577,7 +430,7 @@ ltdb_wait_ms(ltdb_conn *conn)
 	int			limit_ms = waiting_limit_ms(conn);
 
 	conn->waiting = true;
-	conn->waiting_since_ms = now_ms();
+	conn->waiting_since_ms = ltdbp_now_ms();
 	if (conn->life == LTDBP_LIFE_FAILED || ltdbp_socket_has_work(&conn->socket))
 		return 0;
 	if (conn->life == LTDBP_LIFE_DOWN)

@@ -88,10 +88,12 @@ typedef enum ltdb_next
 
 typedef struct ltdb_options
 {
-	const char *url;			/* ws://host[:port][/path] or wss://...; copied */
+	const char *url;			/* ws://host[:port][/path] or wss://...; copied.  Without a
+								 * port: 8080, with wss 443 */
 	const char *api_key;		/* copied; never appears in any message */
 	int			connect_timeout_ms; /* from start to authenticated, each attempt; default 10,000 */
-	int			request_timeout_ms; /* waiting without progress; default 30,000 */
+	int			request_timeout_ms; /* waiting without progress; default 30,000.  Of both
+									 * timeouts, 0 = none */
 	int			max_reconnects; /* attempts to re-establish a lost connection; default 5 */
 	size_t		max_buffer_bytes;	/* of one answer, received and not yet read; default 1 GiB - 1 */
 } ltdb_options;
@@ -131,6 +133,13 @@ extern ltdb_conn *ltdb_connect_start(const ltdb_options *options);
  * again: every LTDB request is idempotent.  If the server closes the
  * connection at a request, that request alone is sent once more; at the
  * second close it fails with LTDB_ERROR_REFUSED and the others go on.
+ *
+ * A connection lost while nothing is in flight stays LTDB_READY, without a
+ * socket, and is re-established when the next request has been queued: an idle
+ * client does not keep knocking.
+ *
+ * One call does a bounded amount of work.  The one thing that may block in it
+ * is the resolution of the host's name.
  */
 extern ltdb_state ltdb_poll(ltdb_conn *conn);
 
@@ -261,7 +270,8 @@ extern const char *ltdb_reply_request(const ltdb_reply *reply);
 
 /*
  * Accepts NULL, and a reply not yet answered: its answer is dropped when it
- * comes, and it is not sent again after a reconnect.
+ * comes, and it is not sent again after a reconnect.  If the request has not
+ * begun to go out, it does not go out.
  */
 extern void ltdb_reply_free(ltdb_reply *reply);
 

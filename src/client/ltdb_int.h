@@ -344,9 +344,16 @@ struct ltdb_conn
 extern void ltdbp_conn_queue(ltdb_conn *conn, ltdb_reply *reply);
 extern void ltdbp_conn_unlink(ltdb_conn *conn, ltdb_reply *reply);
 extern void ltdbp_conn_abandon(ltdb_conn *conn, ltdb_reply *reply);
-extern void ltdbp_conn_fail(ltdb_conn *conn, ltdb_error error, const char *text);
+extern void ltdbp_conn_fail(ltdb_conn *conn, ltdb_error error, const char *format,...)
+	__attribute__((format(printf, 3, 4)));
+extern int64_t ltdbp_now_ms(void);
 extern ltdb_reply *ltdbp_conn_sending(const ltdb_conn *conn);
 extern void ltdbp_conn_sent(ltdb_conn *conn);
+
+/* ---- reconnect.c: when the socket has ended ---- */
+
+extern void ltdbp_reconnect(ltdb_conn *conn);
+extern void ltdbp_reconnect_later(ltdb_conn *conn, const char *reason);
 
 /* ---- receive.c: pieces of messages, to the replies they are for ---- */
 

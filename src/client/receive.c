@@ -154,7 +154,6 @@ complete(ltdb_conn *conn)
 	conn->stats.answers++;
 	conn->attempts = 0;
 	conn->waited_ms = 0;
-	conn->violated = false;
 	ltdbp_conn_unlink(conn, reply);
 	if (reply->abandoned)
 		ltdbp_reply_destroy(reply);

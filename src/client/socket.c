@@ -35,8 +35,11 @@
 #define MAX_ROUNDS 16
 #define MAX_ROUND_BYTES (1024 * 1024)
 
-/* Steps a connection may take without waiting for the peer. */
+/* Steps a connection in the making may take without waiting for the peer. */
 #define CONNECT_ROUNDS 4
+
+/* The second is for writing: what is queued here, or lws' reply to a ping. */
+#define OPEN_ROUNDS 2
 
 /* The descriptors of a context: the socket, and lws' own event pipe. */
 #define MAX_FDS 8
@@ -330,21 +333,14 @@ ltdbp_socket_service(ltdb_conn *conn)
 	socket->round_bytes = 0;
 	for (round = 0; round < MAX_ROUNDS && socket->round_bytes < MAX_ROUND_BYTES; round++)
 	{
-		bool		writing = false;
-
 		if (round > 0 && socket->state == LTDBP_SOCKET_OPEN && ltdbp_conn_sending(conn) != NULL)
-		{
 			lws_callback_on_writable(socket->wsi);
-			writing = true;
-		}
 		socket->active = false;
 		lws_service(socket->context, -1);
 		if (socket->state == LTDBP_SOCKET_ENDED || conn->life == LTDBP_LIFE_FAILED)
 			return;
-		if (socket->active)
-			continue;
-		if (socket->state == LTDBP_SOCKET_CONNECTING ? round + 1 >= CONNECT_ROUNDS :
-			writing || ltdbp_conn_sending(conn) == NULL)
+		if (!socket->active &&
+			round + 1 >= (socket->state == LTDBP_SOCKET_CONNECTING ? CONNECT_ROUNDS : OPEN_ROUNDS))
 			return;
 	}
 }
@@ -368,8 +364,9 @@ ltdbp_socket_fd(const ltdbp_socket *socket)
 }
 
 /*
- * Whether a connection in the making waits for being writable: until TCP is
- * connected.  After that it would be writable all the time.
+ * Whether lws waits for the socket to be writable: for the rest of what it was
+ * given to send, or for TCP to be connected.  Once it is, it would be writable
+ * all the time.
  */
 bool
 ltdbp_socket_wants_write(const ltdbp_socket *socket)
@@ -378,6 +375,8 @@ ltdbp_socket_wants_write(const ltdbp_socket *socket)
 	socklen_t	peer_len = sizeof(peer);
 	int			fd = ltdbp_socket_fd(socket);
 
+	if (socket->state == LTDBP_SOCKET_OPEN)
+		return lws_partial_buffered(socket->wsi);
 	if (socket->state != LTDBP_SOCKET_CONNECTING || fd < 0)
 		return false;
 	return getpeername(fd, (struct sockaddr *) &peer, &peer_len) != 0;
