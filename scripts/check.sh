@@ -10,6 +10,8 @@
 #
 # The suites themselves are suites.sh.
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

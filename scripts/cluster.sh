@@ -9,6 +9,8 @@
 # its share directory relative to its own programs.  Building and installing is
 # the caller's business (DESTDIR is the copy's root).
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 
 pg_config=${PG_CONFIG:-pg_config}
 

@@ -11,6 +11,8 @@
 # Preparing the directory is done here, by root if need be; all the rest is
 # tour.sh, run by an ordinary user.
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -5,6 +5,8 @@
 #
 # What it is started for is the business of with-ltdbd and tour.sh.
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 
 # Prints the ltdbd to run: $LTDBD, else the one built in SOURCE_DIR, else an
 # installed one.

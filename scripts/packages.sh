@@ -10,6 +10,8 @@
 # PG_CONFIG chooses the PostgreSQL; without any, Debian's default one is taken.
 # Elsewhere than on Debian it only says that it cannot help.
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 set -eu
 
 pg_config=${PG_CONFIG:-pg_config}

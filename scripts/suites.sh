@@ -6,6 +6,8 @@
 # Goes on after a failure.  Preparing WORK, and cleaning it up, is check.sh's
 # business; everything here happens below WORK, as an ordinary user.
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 set -u
 
 work=$1

@@ -7,6 +7,8 @@
 # Preparing DIR, and not being root, is the business of demo.sh, whose name for
 # itself is LTDB_DEMO_COMMAND.
 #
+# Copyright (c) 2026, ltdb_fdw contributors
+#
 set -eu -o pipefail
 
 action=$1
