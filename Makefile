@@ -17,6 +17,10 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/pushdown.o \
 	src/fdw/condition.o \
 	src/fdw/interval.o \
+	src/fdw/keys.o \
+	src/fdw/order.o \
+	src/fdw/reduce.o \
+	src/fdw/estimate.o \
 	src/fdw/plan.o \
 	src/fdw/connection.o \
 	src/fdw/reader.o \
@@ -66,7 +70,7 @@ $(SERVER_OBJS): src/server/%.o: src/server/%.c $(PLAIN_HDRS)
 	$(CC) $(PLAIN_CFLAGS) -c -o $@ $<
 
 ltdbd: $(SERVER_OBJS)
-	$(CC) $(PLAIN_CFLAGS) -o $@ $^ -lwebsockets -ljansson -lsqlite3
+	$(CC) $(PLAIN_CFLAGS) -o $@ $^ -lwebsockets -lsqlite3
 
 install: install-ltdbd
 install-ltdbd: ltdbd

@@ -14,19 +14,27 @@
 #error "ltdb_fdw needs PostgreSQL 14 or later"
 #endif
 
+#include "access/stratnum.h"
 #include "catalog/pg_foreign_server.h"
 #include "commands/explain.h"
+#include "executor/executor.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
+#endif
+
+/* PostgreSQL 18 has a new spelling. */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* PostgreSQL 17 added the restriction list, 18 the disabled nodes. */
@@ -44,6 +52,27 @@ ltfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
 #else
 	return create_foreignscan_path(root, rel, NULL, rows, startup_cost, total_cost,
 								   pathkeys, required_outer, NULL, fdw_private);
+#endif
+}
+
+/* PostgreSQL 18 names comparisons otherwise. */
+static inline PathKey *
+ltfdw_make_ascending_pathkey(PlannerInfo *root, EquivalenceClass *ec, Oid opfamily)
+{
+#if PG_VERSION_NUM >= 180000
+	return make_canonical_pathkey(root, ec, opfamily, COMPARE_LT, false);
+#else
+	return make_canonical_pathkey(root, ec, opfamily, BTLessStrategyNumber, false);
+#endif
+}
+
+static inline bool
+ltfdw_pathkey_descends(const PathKey *pathkey)
+{
+#if PG_VERSION_NUM >= 180000
+	return pathkey->pk_cmptype == COMPARE_GT;
+#else
+	return pathkey->pk_strategy == BTGreaterStrategyNumber;
 #endif
 }
 

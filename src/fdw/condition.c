@@ -11,8 +11,9 @@
  *		(TS_COMPARE exprno is_array strategy operand-kind)
  *		(ALL child ...)   (ANY child ...)
  *
- * where exprno counts into the list of expressions beside it, and all leaves
- * below one condition speak of the same column.  Which clauses become
+ * "(ALL)" alone is true of every record; for order's sake it counts as a
+ * condition on ts.  In the others, exprno counts into the list of expressions
+ * beside it, and all leaves below one condition speak of the same column.  Which clauses become
  * conditions is pushdown.c's decision.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
@@ -81,6 +82,8 @@ ltfdw_condition_role(List *condition)
 		case TS_COMPARE:
 			return LTFDW_TS;
 		default:
+			if (list_length(condition) == 1)
+				return LTFDW_TS;
 			return ltfdw_condition_role(lsecond_node(List, condition));
 	}
 }
@@ -118,32 +121,6 @@ deconstruct(const LtfdwValue *value, Datum **elems, bool **nulls, int *count)
 
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &len, &byval, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), len, byval, align, elems, nulls, count);
-}
-
-static int
-compare_keys(const void *a, const void *b)
-{
-	const text *x = *(text *const *) a;
-	const text *y = *(text *const *) b;
-	int			xlen = VARSIZE_ANY_EXHDR(x);
-	int			ylen = VARSIZE_ANY_EXHDR(y);
-	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(xlen, ylen));
-
-	return order ? order : (xlen > ylen) - (xlen < ylen);
-}
-
-/* Sort by bytes and drop what comes twice; the array is the set's from now on. */
-void
-ltfdw_keys_normalize(LtfdwKeys *keys)
-{
-	int			kept = 0;
-
-	if (keys->count > 1)
-		qsort(keys->items, keys->count, sizeof(text *), compare_keys);
-	for (int i = 0; i < keys->count; i++)
-		if (kept == 0 || compare_keys(&keys->items[kept - 1], &keys->items[i]) != 0)
-			keys->items[kept++] = keys->items[i];
-	keys->count = kept;
 }
 
 /* A text that LTDB cannot hold as a key equals no key there. */
@@ -186,32 +163,6 @@ keys_of_leaf(List *condition, const LtfdwValue *values)
 	return result;
 }
 
-static LtfdwKeys
-keys_intersect(LtfdwKeys a, LtfdwKeys b)
-{
-	LtfdwKeys	result = {false, 0, NULL};
-	int			i = 0;
-	int			j = 0;
-
-	if (a.all)
-		return b;
-	if (b.all)
-		return a;
-	result.items = palloc(Max(a.count, 1) * sizeof(text *));
-	while (i < a.count && j < b.count)
-	{
-		int			order = compare_keys(&a.items[i], &b.items[j]);
-
-		if (order == 0)
-			result.items[result.count++] = a.items[i];
-		if (order <= 0)
-			i++;
-		if (order >= 0)
-			j++;
-	}
-	return result;
-}
-
 /* All branches are gathered before they are sorted, however many there are. */
 static LtfdwKeys
 keys_of_any(List *branches, const LtfdwValue *values)
@@ -246,7 +197,7 @@ keys_of(List *condition, const LtfdwValue *values)
 	if (part(condition, 0) == ANY)
 		return keys_of_any(list_copy_tail(condition, 1), values);
 	for_each_from(cell, condition, 1)
-		result = keys_intersect(result, keys_of(lfirst_node(List, cell), values));
+		result = ltfdw_keys_intersect(result, keys_of(lfirst_node(List, cell), values));
 	return result;
 }
 
@@ -335,7 +286,7 @@ ltfdw_query_evaluate(List *conditions, const LtfdwValue *values)
 		List	   *condition = lfirst_node(List, cell);
 
 		if (ltfdw_condition_role(condition) == LTFDW_KEY)
-			query.keys = keys_intersect(query.keys, keys_of(condition, values));
+			query.keys = ltfdw_keys_intersect(query.keys, keys_of(condition, values));
 		else
 			query.times = ltfdw_intervals_intersect(query.times, times_of(condition, values));
 	}

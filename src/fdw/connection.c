@@ -15,7 +15,6 @@
 #include "fdw.h"
 
 #include "access/xact.h"
-#include "compat.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
@@ -62,8 +61,7 @@ static const struct
 	{LTDB_ERROR_TOO_BIG, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
 };
 
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 report_error(LtfdwConn *conn, ltdb_error error, const char *request, const char *message)
 {
 	int			sqlstate = ERRCODE_FDW_ERROR;
@@ -252,7 +250,7 @@ ltfdw_connection_handle(LtfdwConn *conn)
 
 /* The one wait: latch and socket, a deadline, and interrupts checked. */
 static void
-wait_for_server(LtfdwConn *conn)
+wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 {
 	ltdb_conn  *handle = conn->handle;
 	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
@@ -260,7 +258,12 @@ wait_for_server(LtfdwConn *conn)
 	unsigned	wants = ltdb_wants(handle);
 	int			timeout_ms = ltdb_wait_ms(handle);
 	int			occurred;
+	bool		timing = counters && counters->timing;
+	instr_time	start;
+	instr_time	end;
 
+	if (timing)
+		INSTR_TIME_SET_CURRENT(start);
 	if (timeout_ms >= 0)
 		events |= WL_TIMEOUT;
 	if (sock >= 0)
@@ -269,15 +272,24 @@ wait_for_server(LtfdwConn *conn)
 
 	occurred = WaitLatchOrSocket(MyLatch, events, sock >= 0 ? sock : PGINVALID_SOCKET,
 								 timeout_ms, ltfdw_wait_event());
+	if (timing)
+	{
+		INSTR_TIME_SET_CURRENT(end);
+		INSTR_TIME_ACCUM_DIFF(counters->wait_time, end, start);
+	}
 	if (occurred & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	ltdb_poll(handle);
 }
 
-/* The next item of a reply, waiting for it; an error is raised, not returned. */
+/*
+ * The next item of a reply, waiting for it; an error is raised, not returned.
+ * The counters may be NULL.
+ */
 ltdb_next
-ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item)
+ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+					  LtfdwCounters *counters)
 {
 	for (;;)
 	{
@@ -286,9 +298,11 @@ ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item)
 		if (next == LTDB_ERROR)
 			report_error(conn, ltdb_reply_error(reply), ltdb_reply_request(reply),
 						 ltdb_reply_message(reply));
+		if (next == LTDB_ITEM && counters)
+			counters->records++;
 		if (next != LTDB_WAIT)
 			return next;
-		wait_for_server(conn);
+		wait_for_server(conn, counters);
 	}
 }
 
@@ -298,8 +312,16 @@ ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply)
 {
 	ltdb_record item;
 
-	while (ltfdw_connection_next(conn, reply, &item) != LTDB_DONE)
+	while (ltfdw_connection_next(conn, reply, &item, NULL) != LTDB_DONE)
 		;
+}
+
+/* Count an answer that is done with. */
+void
+ltfdw_counters_add(LtfdwCounters *counters, const ltdb_reply *reply)
+{
+	if (counters && reply)
+		counters->bytes += ltdb_reply_bytes(reply);
 }
 
 /* ---- replies that free themselves ---- */

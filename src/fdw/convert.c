@@ -14,7 +14,6 @@
 #include "fdw.h"
 
 #include "catalog/pg_type.h"
-#include "compat.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"

@@ -15,7 +15,7 @@
 #include "fdw.h"
 
 #include "access/stratnum.h"
-#include "compat.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -30,7 +30,10 @@ typedef struct Explainer
 	const LtfdwTable *table;
 	List	   *conditions;
 	List	   *exprs;			/* the values in them */
-	List	   *quals;			/* the clauses that they are */
+	List	   *quals;			/* the clauses that they are, then those on keys */
+	List	   *key_filters;
+	List	   *limit;			/* LIMIT and OFFSET, if they matter */
+	const LtfdwScan *scan;
 	List	   *deparse_context;
 	ExplainState *es;
 } Explainer;
@@ -292,7 +295,120 @@ append_times(const Explainer *ex, StringInfo buf, const LtfdwIntervals *times)
 	return NULL;
 }
 
-/* ---- the callbacks ---- */
+/* ---- all of a scan ---- */
+
+/* How many records a request asks for at most. */
+static int64
+request_limit(const Explainer *ex)
+{
+	Const	   *limit = ex->limit ? linitial(ex->limit) : NULL;
+	Const	   *offset = ex->limit ? lsecond(ex->limit) : NULL;
+	int64		rows;
+
+	if (ex->scan->reduction == LTFDW_ONE_OF_KEY)
+		return 1;
+	if (limit == NULL || !IsA(limit, Const) || limit->constisnull || !IsA(offset, Const))
+		return ex->table->fetch_size;
+	rows = DatumGetInt64(limit->constvalue);
+	if (!offset->constisnull)
+		rows += DatumGetInt64(offset->constvalue);
+	return Min(rows, ex->table->fetch_size);
+}
+
+/* The one request for the newest record of every key; see scan.c. */
+static bool
+explain_latest(const Explainer *ex, const LtfdwQuery *query, const LtfdwIntervals *times)
+{
+	StringInfoData buf;
+	bool		keys_known;
+	List	   *key_conditions = conditions_on(ex, LTFDW_KEY, &keys_known);
+	LtfdwLeaf	leaf;
+
+	if (ex->scan->reduction != LTFDW_ONE_OF_KEY || !ex->scan->order.reverse ||
+		times == NULL || times->count != 1 || times->items[0].to_sec <= 0)
+		return false;
+	if (key_conditions == NIL)
+	{
+		ExplainPropertyText("LTDB Request", list_request(ex, times), ex->es);
+		return true;
+	}
+	if (list_length(key_conditions) != 1 ||
+		!ltfdw_condition_leaf(linitial(key_conditions), &leaf) || leaf.is_array)
+		return false;
+	initStringInfo(&buf);
+	begin_request(&buf, ex->table, LTDB_REQ_LATEST);
+	append_int_member(&buf, ltdb_dialect_ltdb.m_ts, times->items[0].to_sec);
+	append_key(ex, &buf, query, times);
+	append_int_member(&buf, ltdb_dialect_ltdb.m_from, times->items[0].from_sec);
+	appendStringInfoChar(&buf, '}');
+	ExplainPropertyText("LTDB Request", buf.data, ex->es);
+	return true;
+}
+
+static void
+explain_key_filters(const Explainer *ex)
+{
+	if (ex->key_filters)
+		ExplainPropertyText("LTDB Key Filter",
+							deparse(ex, (Node *) make_ands_explicit(ex->key_filters)), ex->es);
+}
+
+static void
+explain_order(const Explainer *ex)
+{
+	const LtfdwOrder *order = &ex->scan->order;
+
+	if (order->key_direction != 0)
+		ExplainPropertyText("LTDB Order",
+							psprintf("key %s, ts %s", order->key_direction > 0 ? "ASC" : "DESC",
+									 order->reverse ? "DESC" : "ASC"), ex->es);
+	else if (order->reverse)
+		ExplainPropertyText("LTDB Order", "ts DESC", ex->es);
+}
+
+static char *
+deparse_count(const Explainer *ex, Node *node)
+{
+	Const	   *constant = (Const *) node;
+
+	if (IsA(node, Const) && !constant->constisnull)
+		return psprintf(INT64_FORMAT, DatumGetInt64(constant->constvalue));
+	return deparse(ex, node);
+}
+
+static void
+explain_limit(const Explainer *ex)
+{
+	StringInfoData buf;
+
+	if (ex->scan->reduction == LTFDW_ALL_ROWS)
+		return;
+	initStringInfo(&buf);
+	if (ex->scan->reduction == LTFDW_ONE_OF_KEY)
+		appendStringInfoString(&buf, "1");
+	else
+	{
+		Const	   *offset = lsecond(ex->limit);
+
+		appendStringInfoString(&buf, deparse_count(ex, linitial(ex->limit)));
+		if (!IsA(offset, Const) || !offset->constisnull)
+			appendStringInfo(&buf, " + %s", deparse_count(ex, (Node *) offset));
+	}
+	if (ex->scan->reduction != LTFDW_FIRST_ROWS)
+		appendStringInfoString(&buf, " for each key");
+	ExplainPropertyText("LTDB Limit", buf.data, ex->es);
+}
+
+static void
+explain_counters(const LtfdwCounters *counters, ExplainState *es)
+{
+	ExplainPropertyInteger("LTDB Requests", NULL, counters->requests, es);
+	ExplainPropertyInteger("LTDB Records", NULL, counters->records, es);
+	ExplainPropertyInteger("LTDB Bytes", NULL, counters->bytes, es);
+	if (es->timing)
+		ExplainPropertyFloat("LTDB Wait Time", "ms",
+							 INSTR_TIME_GET_MILLISEC(counters->wait_time), 3, es);
+}
 
 static void
 explain_requests(const Explainer *ex)
@@ -313,32 +429,57 @@ explain_requests(const Explainer *ex)
 		return;
 	}
 
+	if (explain_latest(ex, &query, times_known ? &query.times : NULL))
+	{
+		explain_key_filters(ex);
+		return;
+	}
 	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_FETCH);
 	keys = append_key(ex, &buf, &query, times_known ? &query.times : NULL);
 	times = append_times(ex, &buf, times_known ? &query.times : NULL);
-	append_int_member(&buf, ltdb_dialect_ltdb.m_limit, ex->table->fetch_size);
+	append_int_member(&buf, ltdb_dialect_ltdb.m_limit, request_limit(ex));
+	if (ex->scan->order.reverse)
+	{
+		append_member(&buf, ltdb_dialect_ltdb.m_reverse);
+		appendStringInfoString(&buf, "true");
+	}
 	appendStringInfoChar(&buf, '}');
 
 	ExplainPropertyText("LTDB Request", buf.data, ex->es);
 	if (keys)
 		ExplainPropertyText("LTDB Keys", keys, ex->es);
+	explain_key_filters(ex);
 	if (times)
 		ExplainPropertyText("LTDB Intervals", times, ex->es);
 }
+
+/* ---- the callbacks ---- */
 
 void
 ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	LtfdwScan  *scan = node->fdw_state;
-	Explainer	ex = {scan->table, scan->conditions, plan->fdw_exprs, plan->fdw_recheck_quals};
+	Explainer	ex = {0};
 
-	if (!es->verbose)
-		return;
-	ex.es = es;
-	ex.deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
-	explain_requests(&ex);
+	if (es->verbose)
+	{
+		ex.table = scan->table;
+		ex.scan = scan;
+		ex.conditions = scan->conditions;
+		ex.exprs = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_VALUES);
+		ex.key_filters = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_KEY_FILTERS);
+		ex.limit = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_LIMIT);
+		ex.quals = plan->fdw_recheck_quals;
+		ex.es = es;
+		ex.deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+		explain_requests(&ex);
+		explain_order(&ex);
+		explain_limit(&ex);
+	}
+	if (es->analyze)
+		explain_counters(&scan->counters, es);
 }
 
 void

@@ -15,16 +15,18 @@
 
 #include "postgres.h"
 
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
+#include "portability/instr_time.h"
 #include "utils/relcache.h"
+#include "utils/tuplestore.h"
 
 #include "../client/ltdb.h"
+#include "compat.h"
 
 #define LTFDW_USECS_PER_SEC INT64CONST(1000000)
 
@@ -49,6 +51,15 @@ typedef struct LtfdwColumn
 	Oid			type;
 } LtfdwColumn;
 
+/* What the planner reckons with, in units of a sequential page read. */
+typedef struct LtfdwPrices
+{
+	double		startup;		/* a connection */
+	double		request;		/* a request and its answer */
+	double		record;			/* a record in an answer */
+	bool		remote_estimate;	/* ask the server while planning */
+} LtfdwPrices;
+
 /* What the catalogs say of one foreign table: option.c, column.c. */
 typedef struct LtfdwTable
 {
@@ -58,6 +69,7 @@ typedef struct LtfdwTable
 	int			fetch_size;		/* records a request */
 	int			batch_size;		/* rows a message */
 	bool		invalid_json_is_null;
+	LtfdwPrices prices;
 	int			ncolumns;
 	LtfdwColumn *columns;		/* by attribute number - 1 */
 	AttrNumber	key_att;		/* 0 = the table does not show it */
@@ -119,6 +131,23 @@ typedef struct LtfdwValue
 	bool		isnull;
 } LtfdwValue;
 
+/* The order in which a scan shows its rows: by key, then by ts. */
+typedef struct LtfdwOrder
+{
+	int			key_direction;	/* 1 ascending, -1 descending, 0 any order */
+	Oid			collation;		/* of the keys, if they are in order */
+	bool		reverse;		/* within a key: newest first */
+} LtfdwOrder;
+
+/* Which rows the rest of the query can do without: reduce.c. */
+typedef enum LtfdwReduction
+{
+	LTFDW_ALL_ROWS,
+	LTFDW_FIRST_ROWS,			/* the first n of the scan are enough */
+	LTFDW_FIRST_OF_KEY,			/* the first n of each key are enough */
+	LTFDW_ONE_OF_KEY			/* the first of each key is enough */
+} LtfdwReduction;
+
 /* What a scan asks LTDB for, values known. */
 typedef struct LtfdwQuery
 {
@@ -126,27 +155,76 @@ typedef struct LtfdwQuery
 	LtfdwIntervals times;
 } LtfdwQuery;
 
+/* How much of what a query asks for is read, and in which order. */
+typedef struct LtfdwReading
+{
+	bool		reverse;		/* within a key: newest first */
+	int64		limit;			/* records in all, -1 = no limit */
+	int64		key_limit;		/* records of each key, -1 = no limit */
+} LtfdwReading;
+
 /*
  * What the planner found that LTDB can answer: pushdown.c.  The conditions
- * are trees of Lists and Integers (see there) whose leaves point into exprs.
+ * are trees of Lists and Integers (see condition.c) whose leaves point into
+ * exprs.
  */
 typedef struct LtfdwPushdown
 {
 	List	   *remote;			/* RestrictInfos that the request answers */
+	List	   *key_filters;	/* RestrictInfos on the key, checked for each key */
 	List	   *local;			/* RestrictInfos that the executor must check */
-	List	   *conditions;
+	List	   *conditions;		/* of remote, in the same order */
 	List	   *exprs;			/* values to compute when the scan starts */
+	bool		single_key;		/* the conditions leave one key or none */
 } LtfdwPushdown;
+
+/* fdw_private of a ForeignPath: its one element. */
+typedef struct LtfdwPath
+{
+	LtfdwPushdown *pushdown;
+	LtfdwOrder	order;
+	LtfdwReduction reduction;
+} LtfdwPath;
+
+/* fdw_private of a RelOptInfo. */
+typedef struct LtfdwRel
+{
+	LtfdwTable *table;
+	LtfdwPushdown *pushdown;	/* of the restrictions without any join */
+	double		key_count;		/* keys in the collection */
+} LtfdwRel;
 
 /* fdw_private of a ForeignScan, in this order. */
 enum LtfdwScanPrivate
 {
 	LTFDW_SCAN_CONDITIONS,		/* as LtfdwPushdown.conditions */
-	LTFDW_SCAN_WANTED			/* List of Integers: roles that are read */
+	LTFDW_SCAN_WANTED,			/* List of Integers: roles that are read */
+	LTFDW_SCAN_KEY_DIRECTION,	/* Integer */
+	LTFDW_SCAN_COLLATION,		/* Integer */
+	LTFDW_SCAN_REVERSE,			/* Integer */
+	LTFDW_SCAN_REDUCTION		/* Integer */
+};
+
+/* fdw_exprs of a ForeignScan: a List each, in this order. */
+enum LtfdwScanExprs
+{
+	LTFDW_SCAN_VALUES,			/* as LtfdwPushdown.exprs */
+	LTFDW_SCAN_KEY_FILTERS,		/* clauses that a key must satisfy */
+	LTFDW_SCAN_LIMIT			/* LIMIT and OFFSET, NULL Consts where absent */
 };
 
 /* One session's connection for one user mapping: connection.c. */
 typedef struct LtfdwConn LtfdwConn;
+
+/* What a scan has cost so far, for EXPLAIN ANALYZE. */
+typedef struct LtfdwCounters
+{
+	int64		requests;
+	int64		records;
+	int64		bytes;			/* of answers */
+	bool		timing;			/* measure wait_time */
+	instr_time	wait_time;
+} LtfdwCounters;
 
 /* A reply with an owner: freed at the latest with its memory context. */
 typedef struct LtfdwReply
@@ -174,14 +252,26 @@ typedef struct LtfdwRecord
 typedef struct LtfdwScan
 {
 	LtfdwTable *table;
-	List	   *conditions;
-	List	   *expr_states;	/* of the values in the conditions */
-	LtfdwValue *values;			/* computed */
 	uint32		wanted;			/* roles that are read */
+	List	   *conditions;
+	LtfdwOrder	order;
+	LtfdwReduction reduction;
+	bool		keep;			/* keep the rows, in case of a rescan */
+
+	List	   *value_states;	/* ExprStates of the values in the conditions */
+	ExprState  *key_filter;		/* NULL = none */
+	List	   *limit_states;
+
 	MemoryContext query_cxt;	/* what one run computes */
-	LtfdwReader *reader;		/* NULL until the first row is asked for */
+	LtfdwValue *values;
+	LtfdwConn  *conn;			/* NULL until the first row is asked for */
+	LtfdwReader *reader;
 	bool		started;
 	bool		empty;			/* the conditions contradict each other */
+	Tuplestorestate *stored;	/* rows kept, or collected before the first is shown */
+	TupleTableSlot *stored_slot;
+	bool		complete;		/* all rows are in stored: read from there */
+	LtfdwCounters counters;
 } LtfdwScan;
 
 /* in ltdb_fdw.c */
@@ -214,7 +304,6 @@ extern LtfdwRole ltfdw_condition_role(List *condition);
 extern bool ltfdw_condition_leaf(List *condition, LtfdwLeaf *leaf);
 extern LtfdwQuery ltfdw_query_evaluate(List *conditions, const LtfdwValue *values);
 extern bool ltfdw_query_is_empty(const LtfdwQuery *query);
-extern void ltfdw_keys_normalize(LtfdwKeys *keys);
 
 /* in interval.c */
 extern LtfdwOperand ltfdw_operand_kind(Oid column_type, Oid type);
@@ -223,6 +312,15 @@ extern LtfdwIntervals ltfdw_intervals_compare(int strategy, Datum value, LtfdwOp
 extern LtfdwIntervals ltfdw_intervals_intersect(LtfdwIntervals a, LtfdwIntervals b);
 extern LtfdwIntervals ltfdw_intervals_unite(LtfdwIntervals a, LtfdwIntervals b);
 extern LtfdwIntervals ltfdw_intervals_normalize(LtfdwInterval *items, int count);
+extern LtfdwInterval ltfdw_intervals_span(LtfdwIntervals times);
+
+/* in keys.c */
+extern void ltfdw_keys_normalize(LtfdwKeys *keys);
+extern LtfdwKeys ltfdw_keys_intersect(LtfdwKeys a, LtfdwKeys b);
+extern void ltfdw_warn_about_empty_key(const char *collection);
+extern void ltfdw_keys_order(LtfdwKeys *keys, const LtfdwOrder *order);
+extern LtfdwKeys ltfdw_keys_list(LtfdwConn *conn, const char *collection,
+								 LtfdwInterval interval, LtfdwCounters *counters);
 
 /* in plan.c */
 extern void ltfdw_GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid);
@@ -231,18 +329,39 @@ extern ForeignScan *ltfdw_GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid
 										 ForeignPath *best_path, List *tlist,
 										 List *scan_clauses, Plan *outer_plan);
 
+/* in order.c */
+extern List *ltfdw_order_candidates(PlannerInfo *root, RelOptInfo *rel);
+extern List *ltfdw_order_match(PlannerInfo *root, RelOptInfo *rel, bool single_key,
+							   List *pathkeys, LtfdwOrder *order);
+extern LtfdwRole ltfdw_pathkey_role(PlannerInfo *root, RelOptInfo *rel, PathKey *pathkey);
+
+/* in reduce.c */
+extern LtfdwReduction ltfdw_reduce_rows(PlannerInfo *root, RelOptInfo *rel,
+										const LtfdwPushdown *pushdown, List *pathkeys,
+										LtfdwOrder *order);
+extern List *ltfdw_limit_exprs(PlannerInfo *root);
+
+/* in estimate.c */
+extern void ltfdw_estimate_path(PlannerInfo *root, RelOptInfo *rel, const LtfdwPath *path,
+								ParamPathInfo *param_info, double *rows,
+								Cost *startup_cost, Cost *total_cost);
+extern void ltfdw_estimate_collection(RelOptInfo *rel, LtfdwRel *lrel);
+
 /* in connection.c */
 extern LtfdwConn *ltfdw_connection_get(Oid userid, Oid serverid);
 extern ltdb_conn *ltfdw_connection_handle(LtfdwConn *conn);
 extern ltdb_next ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply,
-									   ltdb_record *item);
+									   ltdb_record *item, LtfdwCounters *counters);
 extern void ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply);
 extern LtfdwReply *ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply);
 extern void ltfdw_reply_release(LtfdwReply *owned);
+extern void ltfdw_counters_add(LtfdwCounters *counters, const ltdb_reply *reply);
 
 /* in reader.c */
-extern LtfdwReader *ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table);
-extern void ltfdw_reader_start(LtfdwReader *reader, const LtfdwQuery *query);
+extern LtfdwReader *ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table,
+									 LtfdwCounters *counters);
+extern void ltfdw_reader_start(LtfdwReader *reader, const LtfdwQuery *query,
+							   LtfdwReading reading);
 extern bool ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record);
 extern void ltfdw_reader_stop(LtfdwReader *reader);
 

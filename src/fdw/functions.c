@@ -14,7 +14,6 @@
 #include "fdw.h"
 
 #include "catalog/pg_type.h"
-#include "compat.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -164,7 +163,7 @@ rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const
 	ltdb_record item;
 	ltdb_next	next;
 
-	while ((next = ltfdw_connection_next(conn, owned->reply, &item)) != LTDB_DONE)
+	while ((next = ltfdw_connection_next(conn, owned->reply, &item, NULL)) != LTDB_DONE)
 	{
 		MemoryContext old;
 
@@ -269,12 +268,13 @@ ltfdw_delete_key(PG_FUNCTION_ARGS)
 	Oid			serverid = server_argument(fcinfo);
 	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), serverid);
 	LtfdwTable *table = ltfdw_table_of_collection(serverid, collection);
-	LtfdwReader *reader = ltfdw_reader_new(conn, table);
+	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	LtfdwSender *sender = ltfdw_sender_new(conn, collection, table->batch_size, false);
 	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
+	LtfdwReading everything = {false, -1, -1};
 	LtfdwRecord record;
 
-	ltfdw_reader_start(reader, &query);
+	ltfdw_reader_start(reader, &query, everything);
 	while (ltfdw_reader_next(reader, &record))
 	{
 		ltdb_record identity = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, {"", 0}};
@@ -321,7 +321,7 @@ ltfdw_kv_get(PG_FUNCTION_ARGS)
 
 	owned = ltfdw_reply_own(conn, ltdb_send_get_value(ltfdw_connection_handle(conn),
 													  collection, key));
-	while (ltfdw_connection_next(conn, owned->reply, &item) == LTDB_ITEM)
+	while (ltfdw_connection_next(conn, owned->reply, &item, NULL) == LTDB_ITEM)
 		value = ltfdw_text_from_ltdb(item.data, "value",
 									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	ltfdw_reply_release(owned);

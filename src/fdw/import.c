@@ -115,7 +115,7 @@ ltfdw_ImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverid)
 
 	conn = ltfdw_connection_get(GetUserId(), serverid);
 	owned = ltfdw_reply_own(conn, ltdb_send_collections(ltfdw_connection_handle(conn)));
-	while ((next = ltfdw_connection_next(conn, owned->reply, &item)) != LTDB_DONE)
+	while ((next = ltfdw_connection_next(conn, owned->reply, &item, NULL)) != LTDB_DONE)
 	{
 		char	   *collection;
 		char	   *name;

@@ -261,3 +261,12 @@ ltfdw_intervals_unite(LtfdwIntervals a, LtfdwIntervals b)
 		memcpy(items + a.count, b.items, b.count * sizeof(LtfdwInterval));
 	return ltfdw_intervals_normalize(items, a.count + b.count);
 }
+
+/* The smallest interval around a set that is not empty. */
+LtfdwInterval
+ltfdw_intervals_span(LtfdwIntervals times)
+{
+	LtfdwInterval span = {times.items[0].from_sec, times.items[times.count - 1].to_sec};
+
+	return span;
+}

@@ -16,7 +16,6 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "compat.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"

@@ -34,6 +34,14 @@
 #define MAX_BATCH_SIZE 100000
 #define MAX_TIMEOUT_SEC 86400.0
 
+/*
+ * A page of the planner's takes about as long as reading 1,000 records, and
+ * a round trip on a local network about as long as a few pages.
+ */
+#define DEFAULT_STARTUP_COST 100.0
+#define DEFAULT_REQUEST_COST 2.0
+#define DEFAULT_TUPLE_COST 0.01
+
 typedef void (*option_check) (DefElem *def);
 
 typedef struct LtfdwOption
@@ -52,6 +60,7 @@ static void check_boolean(DefElem *def);
 static void check_collection(DefElem *def);
 static void check_invalid_json(DefElem *def);
 static void check_column_name(DefElem *def);
+static void check_price(DefElem *def);
 
 static const LtfdwOption option_table[] = {
 	{"url", ForeignServerRelationId, check_url},
@@ -61,6 +70,10 @@ static const LtfdwOption option_table[] = {
 	{"batch_size", ForeignServerRelationId, check_batch_size},
 	{"keep_connections", ForeignServerRelationId, check_boolean},
 	{"updatable", ForeignServerRelationId, check_boolean},
+	{"fdw_startup_cost", ForeignServerRelationId, check_price},
+	{"fdw_request_cost", ForeignServerRelationId, check_price},
+	{"fdw_tuple_cost", ForeignServerRelationId, check_price},
+	{"use_remote_estimate", ForeignServerRelationId, check_boolean},
 
 	{"api_key", UserMappingRelationId, check_api_key},
 
@@ -68,6 +81,7 @@ static const LtfdwOption option_table[] = {
 	{"fetch_size", ForeignTableRelationId, check_fetch_size},
 	{"batch_size", ForeignTableRelationId, check_batch_size},
 	{"updatable", ForeignTableRelationId, check_boolean},
+	{"use_remote_estimate", ForeignTableRelationId, check_boolean},
 	{"invalid_json", ForeignTableRelationId, check_invalid_json},
 
 	{"column_name", AttributeRelationId, check_column_name},
@@ -287,6 +301,15 @@ check_boolean(DefElem *def)
 }
 
 static void
+check_price(DefElem *def)
+{
+	double		price;
+
+	if (!parse_real(defGetString(def), &price, 0, NULL) || !(price >= 0))
+		report_bad_value(def, "A cost is a number that is not negative, in the planner's units.");
+}
+
+static void
 check_collection(DefElem *def)
 {
 	if (*defGetString(def) == '\0')
@@ -353,6 +376,14 @@ boolean_or_default(const char *value, bool default_value)
 	return value && parse_bool(value, &result) ? result : default_value;
 }
 
+static double
+price_or_default(const char *value, double default_price)
+{
+	double		price;
+
+	return value && parse_real(value, &price, 0, NULL) ? price : default_price;
+}
+
 static LtfdwTable *
 new_table(ForeignServer *server, List *table_options, const char *collection)
 {
@@ -364,6 +395,14 @@ new_table(ForeignServer *server, List *table_options, const char *collection)
 										  MAX_FETCH_SIZE, DEFAULT_FETCH_SIZE);
 	result->batch_size = count_or_default(get_table_option(table_options, server, "batch_size"),
 										  MAX_BATCH_SIZE, DEFAULT_BATCH_SIZE);
+	result->prices.startup = price_or_default(get_option(server->options, "fdw_startup_cost"),
+											  DEFAULT_STARTUP_COST);
+	result->prices.request = price_or_default(get_option(server->options, "fdw_request_cost"),
+											  DEFAULT_REQUEST_COST);
+	result->prices.record = price_or_default(get_option(server->options, "fdw_tuple_cost"),
+											 DEFAULT_TUPLE_COST);
+	result->prices.remote_estimate =
+		boolean_or_default(get_table_option(table_options, server, "use_remote_estimate"), false);
 	return result;
 }
 

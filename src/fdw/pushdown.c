@@ -7,6 +7,7 @@
  *
  *		key = value, key = ANY (array)
  *		ts <op> value, value <op> ts, ts = ANY (array)
+ *		key IS NOT NULL, ts IS NOT NULL
  *		AND and OR of such clauses, as long as they speak of one column
  *
  * where a value is any expression that does not change during the scan:
@@ -15,6 +16,10 @@
  * operator family, never by name, and a clause is taken only if LTDB's answer
  * is the same as PostgreSQL's: a key under a nondeterministic collation, or a
  * ts compared with a type that needs a conversion of ts, stays local.
+ *
+ * Any other clause that looks at nothing but the key filters keys: it is
+ * evaluated here, as PostgreSQL would, but once for each key and before the
+ * records of the key are fetched.
  *
  * What the conditions amount to, values known, is condition.c's business.
  *
@@ -25,6 +30,7 @@
 #include "fdw.h"
 
 #include "access/stratnum.h"
+#include "access/sysattr.h"
 #include "catalog/pg_operator.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -156,6 +162,17 @@ classify_array_op(Classifier *cl, ScalarArrayOpExpr *op)
 	return NIL;
 }
 
+/* Every LTDB record has a key and a ts. */
+static List *
+classify_null_test(Classifier *cl, NullTest *test)
+{
+	LtfdwRole	role = column_role(cl, test->arg);
+
+	if (test->nulltesttype != IS_NOT_NULL || (role != LTFDW_KEY && role != LTFDW_TS))
+		return NIL;
+	return ltfdw_condition_combine(false, NIL);
+}
+
 /*
  * All branches must be conditions on one column: of "key = 'a' AND ts > 1"
  * under an OR, neither half holds alone.
@@ -198,11 +215,32 @@ classify(Classifier *cl, Expr *clause)
 			return classify_op(cl, (OpExpr *) clause);
 		case T_ScalarArrayOpExpr:
 			return classify_array_op(cl, (ScalarArrayOpExpr *) clause);
+		case T_NullTest:
+			return classify_null_test(cl, (NullTest *) clause);
 		case T_BoolExpr:
 			return classify_bool(cl, (BoolExpr *) clause);
 		default:
 			return NIL;
 	}
+}
+
+/*
+ * Whether a clause depends on the key alone.  It is evaluated before others,
+ * which must not let a user's function see rows that a security policy hides.
+ */
+static bool
+is_key_filter(Classifier *cl, RestrictInfo *rinfo)
+{
+	Bitmapset  *attnums = NULL;
+	Node	   *clause = (Node *) rinfo->clause;
+
+	if (rinfo->pseudoconstant || cl->table->key_att == InvalidAttrNumber ||
+		contain_volatile_functions(clause) || contain_subplans(clause) ||
+		!restriction_is_securely_promotable(rinfo, cl->rel))
+		return false;
+	pull_varattnos(clause, cl->rel->relid, &attnums);
+	return bms_membership(attnums) == BMS_SINGLETON &&
+		bms_is_member(cl->table->key_att - FirstLowInvalidHeapAttributeNumber, attnums);
 }
 
 /* Sort the clauses of a scan into what LTDB answers and what stays here. */
@@ -212,6 +250,8 @@ ltfdw_pushdown_classify(PlannerInfo *root, RelOptInfo *rel, const LtfdwTable *ta
 {
 	LtfdwPushdown *result = palloc0(sizeof(LtfdwPushdown));
 	Classifier	cl = {root, rel, table, NIL};
+	List	   *key_conditions = NIL;
+	LtfdwLeaf	leaf;
 	ListCell   *cell;
 
 	foreach(cell, clauses)
@@ -224,12 +264,19 @@ ltfdw_pushdown_classify(PlannerInfo *root, RelOptInfo *rel, const LtfdwTable *ta
 		{
 			/* a half-understood clause may have left values behind */
 			cl.exprs = list_truncate(cl.exprs, nexprs);
-			result->local = lappend(result->local, rinfo);
+			if (is_key_filter(&cl, rinfo))
+				result->key_filters = lappend(result->key_filters, rinfo);
+			else
+				result->local = lappend(result->local, rinfo);
 			continue;
 		}
 		result->remote = lappend(result->remote, rinfo);
 		result->conditions = lappend(result->conditions, condition);
+		if (ltfdw_condition_role(condition) == LTFDW_KEY)
+			key_conditions = lappend(key_conditions, condition);
 	}
 	result->exprs = cl.exprs;
+	result->single_key = list_length(key_conditions) == 1 &&
+		ltfdw_condition_leaf(linitial(key_conditions), &leaf) && !leaf.is_array;
 	return result;
 }

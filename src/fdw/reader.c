@@ -4,18 +4,17 @@
  *		Reads what a query asks for: walks its keys, the intervals of each
  *		key, and the pages of each interval, with requests in flight.
  *
- * LTDB answers one key and one interval at a time, and it has no cursor, so
- *
- *		no condition on key:  one "query" request lists the keys
- *		each key, interval:   "query-user" with a limit; a full page is
- *							  followed by the next, from the last ts + 1
+ * LTDB answers one key and one interval at a time, and it has no cursor: a
+ * "query-user" request has a limit, and a full page is followed by the next,
+ * from the last ts + 1, or, newest first, to the last ts - 1.
  *
  * Pages are asked for ahead of the one being read, in the order in which they
  * will be read, as many as a budget of bytes allows; a page's limit follows
  * from the size of the records seen so far.  So memory does not grow with the
  * result, and LTDB never has to hold many answers for us.
  *
- * This file knows nothing of plans and slots.
+ * Which keys there are is known before (keys.c); this file knows nothing of
+ * plans and slots.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -23,7 +22,6 @@
  */
 #include "fdw.h"
 
-#include "utils/memutils.h"
 
 /* Requests in flight at most. */
 #define WINDOW 64
@@ -45,9 +43,9 @@ typedef struct LtfdwPage
 {
 	int			key_no;
 	LtfdwInterval interval;		/* what of it is still to come */
-	int64		limit;
+	int64		limit;			/* 0 = none */
 	int64		count;			/* records read */
-	int64		last_sec;		/* of these */
+	int64		last_sec;		/* of the last of them */
 	ltdb_reply *reply;
 } LtfdwPage;
 
@@ -55,12 +53,15 @@ struct LtfdwReader
 {
 	LtfdwConn  *conn;
 	const LtfdwTable *table;	/* its collection and fetch_size */
-	MemoryContext keys_cxt;		/* the keys that LTDB listed */
+	LtfdwCounters *counters;	/* may be NULL */
 	MemoryContextCallback release;
 
 	LtfdwQuery	query;
+	LtfdwReading reading;
 	ltdb_text	collection;
-	bool		started;		/* keys are known */
+	int64		shown;			/* records handed out, in all */
+	int64		shown_of_key;	/* ... and of the key being read */
+	int			current_key;
 
 	/* the next page that nobody has asked for yet */
 	int			next_key;
@@ -78,6 +79,14 @@ struct LtfdwReader
 };
 
 static void
+release_page(LtfdwReader *reader, LtfdwPage *page)
+{
+	ltfdw_counters_add(reader->counters, page->reply);
+	ltdb_reply_free(page->reply);
+	page->reply = NULL;
+}
+
+static void
 release_pages(void *arg)
 {
 	LtfdwReader *reader = arg;
@@ -86,35 +95,40 @@ release_pages(void *arg)
 	{
 		LtfdwPage	   *page = &reader->pages[(reader->head + i) % WINDOW];
 
-		ltdb_reply_free(page->reply);
-		page->reply = NULL;
+		release_page(reader, page);
 	}
 	reader->npages = 0;
 }
 
 /* Lives in the current context, and frees its replies with it. */
 LtfdwReader *
-ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table)
+ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table, LtfdwCounters *counters)
 {
 	LtfdwReader *reader = palloc0(sizeof(LtfdwReader));
 
 	reader->conn = conn;
 	reader->table = table;
+	reader->counters = counters;
 	reader->collection = ltfdw_text_to_ltdb(table->collection, strlen(table->collection));
-	reader->keys_cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw keys",
-											 ALLOCSET_DEFAULT_SIZES);
 	reader->release.func = release_pages;
 	reader->release.arg = reader;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &reader->release);
 	return reader;
 }
 
-/* Begin with a query that outlives its reading; it is not empty. */
+/*
+ * Begin with a query that outlives its reading: some intervals, and the keys
+ * in the order in which they are to be read.
+ */
 void
-ltfdw_reader_start(LtfdwReader *reader, const LtfdwQuery *query)
+ltfdw_reader_start(LtfdwReader *reader, const LtfdwQuery *query, LtfdwReading reading)
 {
+	Assert(!query->keys.all && query->times.count > 0);
 	reader->query = *query;
-	reader->started = false;
+	reader->reading = reading;
+	reader->shown = 0;
+	reader->shown_of_key = 0;
+	reader->current_key = 0;
 	reader->next_key = 0;
 	reader->next_interval = 0;
 	reader->head = 0;
@@ -125,74 +139,6 @@ void
 ltfdw_reader_stop(LtfdwReader *reader)
 {
 	release_pages(reader);
-	MemoryContextReset(reader->keys_cxt);
-}
-
-/* ---- the keys ---- */
-
-/*
- * LTDB cannot fetch the records of a key without a name, which other clients
- * may have stored; say so rather than leave them out in silence.
- */
-static void
-warn_about_empty_key(LtfdwReader *reader)
-{
-	ereport(WARNING,
-			(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-			 errmsg("collection \"%s\" has records with an empty key, which LTDB cannot fetch",
-					reader->table->collection),
-			 errhint("The function ltdb_latest shows the newest of them.")));
-}
-
-static void
-append_key(LtfdwReader *reader, LtfdwKeys *keys, int *allocated, ltdb_text key)
-{
-	if (key.len_bytes == 0)
-	{
-		warn_about_empty_key(reader);
-		return;
-	}
-	if (keys->count == *allocated)
-	{
-		*allocated = *allocated ? *allocated * 2 : 64;
-		keys->items = keys->items
-			? repalloc_huge(keys->items, *allocated * sizeof(text *))
-			: palloc(*allocated * sizeof(text *));
-	}
-	keys->items[keys->count++] = ltfdw_text_from_ltdb(key, "key", reader->table->collection);
-}
-
-/* Every key with a record between the first and the last second asked for. */
-static void
-list_keys(LtfdwReader *reader)
-{
-	const LtfdwIntervals *times = &reader->query.times;
-	int64		to_sec = times->items[times->count - 1].to_sec;
-	MemoryContext old = MemoryContextSwitchTo(reader->keys_cxt);
-	LtfdwKeys	keys = {false, 0, NULL};
-	int			allocated = 0;
-	ltdb_latest request = {0};
-	LtfdwReply *owned;
-	ltdb_record item;
-	ltdb_next	next;
-
-	/* LTDB refuses at <= 0; then some keys may be listed for nothing */
-	request.collection = reader->collection;
-	request.at_sec = Max(to_sec, 1);
-	request.from_sec = times->items[0].from_sec;
-	owned = ltfdw_reply_own(reader->conn,
-							ltdb_send_latest(ltfdw_connection_handle(reader->conn), &request));
-	while ((next = ltfdw_connection_next(reader->conn, owned->reply, &item)) != LTDB_DONE)
-	{
-		if (next == LTDB_RESTART)
-			keys.count = 0;
-		else
-			append_key(reader, &keys, &allocated, item.key);
-	}
-	ltfdw_reply_release(owned);
-	ltfdw_keys_normalize(&keys);
-	reader->query.keys = keys;
-	MemoryContextSwitchTo(old);
 }
 
 /* ---- the pages ---- */
@@ -212,7 +158,12 @@ page_limit(const LtfdwReader *reader)
 		? FIRST_LIMIT
 		: PAGE_BYTES / expected_record_bytes(reader);
 
-	return (int64) Max(1.0, Min(limit, reader->table->fetch_size));
+	limit = Max(1.0, Min(limit, reader->table->fetch_size));
+	if (reader->reading.limit >= 0)
+		limit = Min(limit, reader->reading.limit - reader->shown);
+	if (reader->reading.key_limit >= 0)
+		limit = Min(limit, reader->reading.key_limit);
+	return (int64) limit;
 }
 
 /* Whether one more page may be asked for. */
@@ -223,10 +174,22 @@ window_has_room(const LtfdwReader *reader)
 
 	if (reader->npages == 0)
 		return true;
+
+	/* a page in flight is expected to have a record at least */
+	if (reader->reading.limit >= 0 &&
+		reader->npages >= reader->reading.limit - reader->shown)
+		return false;
 	if (reader->pages_read > 0)
 		page_records = Min(page_records, reader->records / reader->pages_read + 1);
 	return reader->npages < WINDOW &&
 		(reader->npages + 1) * page_records * expected_record_bytes(reader) <= WINDOW_BYTES;
+}
+
+/* LTDB refuses to <= 0: then it sends more than is wanted, up to ts 1. */
+static int64
+sent_to_sec(const LtfdwPage *page)
+{
+	return Max(page->interval.to_sec, 1);
 }
 
 static void
@@ -238,12 +201,18 @@ send_page(LtfdwReader *reader, LtfdwPage *page)
 	page->limit = page_limit(reader);
 	page->count = 0;
 
+	/* newest first, what is not wanted comes first: a limit would cut the rest */
+	if (reader->reading.reverse && page->interval.to_sec < sent_to_sec(page))
+		page->limit = 0;
+
 	fetch.collection = reader->collection;
 	fetch.key = ltfdw_datum_to_ltdb(key);
 	fetch.from_sec = page->interval.from_sec;
-	/* LTDB refuses to <= 0; next_of_page() leaves out what comes too much */
-	fetch.to_sec = Max(page->interval.to_sec, 1);
+	fetch.to_sec = sent_to_sec(page);
 	fetch.limit = page->limit;
+	fetch.reverse = reader->reading.reverse;
+	if (reader->counters)
+		reader->counters->requests++;
 	page->reply = ltdb_send_fetch(ltfdw_connection_handle(reader->conn), &fetch);
 	if (page->reply == NULL)
 		ereport(ERROR,
@@ -265,7 +234,9 @@ fill_window(LtfdwReader *reader)
 		LtfdwPage	   *page = &reader->pages[(reader->head + reader->npages) % WINDOW];
 
 		page->key_no = reader->next_key;
-		page->interval = query->times.items[reader->next_interval];
+		page->interval = query->times.items[reader->reading.reverse
+											? query->times.count - 1 - reader->next_interval
+											: reader->next_interval];
 		page->reply = NULL;
 		send_page(reader, page);
 		reader->npages++;
@@ -280,38 +251,24 @@ fill_window(LtfdwReader *reader)
 		ltdb_poll(ltfdw_connection_handle(reader->conn));
 }
 
-/* A server that answers something else than it was asked must not be believed. */
-static void
-check_record(LtfdwReader *reader, const LtfdwPage *page, int64 ts_sec)
-{
-	if (ts_sec >= page->interval.from_sec &&
-		ts_sec <= Max(page->interval.to_sec, 1) &&
-		(page->count == 0 || ts_sec > page->last_sec) &&
-		page->count < page->limit)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_PROTOCOL_VIOLATION),
-			 errmsg("LTDB server: %s: the answer has a record with ts " INT64_FORMAT " that was not asked for",
-					ltdb_reply_request(page->reply), ts_sec),
-			 errdetail("Asked for at most " INT64_FORMAT " records from " INT64_FORMAT " to " INT64_FORMAT ", ascending.",
-					   page->limit, page->interval.from_sec, page->interval.to_sec)));
-}
-
 /* The next record of the page at the head of the window; false at its end. */
 static bool
 next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record)
 {
 	ltdb_record item;
 
-	while (ltfdw_connection_next(reader->conn, page->reply, &item) == LTDB_ITEM)
+	while (ltfdw_connection_next(reader->conn, page->reply, &item, reader->counters) == LTDB_ITEM)
 	{
-		check_record(reader, page, item.ts_sec);
 		page->count++;
 		page->last_sec = item.ts_sec;
 		reader->records++;
 		reader->record_bytes += item.data.len_bytes;
 		if (item.ts_sec > page->interval.to_sec)
-			continue;
+		{
+			if (reader->reading.reverse)
+				continue;
+			return false;
+		}
 		record->key = reader->query.keys.items[page->key_no];
 		record->ts_sec = item.ts_sec;
 		record->data = item.data;
@@ -320,16 +277,27 @@ next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record)
 	return false;
 }
 
-/* Go on behind a page that was read to its end. */
-static void
-finish_page(LtfdwReader *reader, LtfdwPage *page)
+/* Whether a full page leaves some of its interval to read; then that is next. */
+static bool
+advance(const LtfdwReader *reader, LtfdwPage *page)
 {
-	ltdb_reply_free(page->reply);
-	page->reply = NULL;
-	reader->pages_read++;
-	if (page->count == page->limit && page->last_sec < page->interval.to_sec)
-	{
+	if (page->limit == 0 || page->count < page->limit || page->last_sec > page->interval.to_sec)
+		return false;
+	if (reader->reading.reverse)
+		page->interval.to_sec = page->last_sec - 1;
+	else
 		page->interval.from_sec = page->last_sec + 1;
+	return page->interval.from_sec <= page->interval.to_sec;
+}
+
+/* Go on behind a page: with the rest of its interval, unless it is enough. */
+static void
+finish_page(LtfdwReader *reader, LtfdwPage *page, bool enough)
+{
+	release_page(reader, page);
+	reader->pages_read++;
+	if (!enough && advance(reader, page))
+	{
 		send_page(reader, page);
 		ltdb_poll(ltfdw_connection_handle(reader->conn));
 		return;
@@ -339,24 +307,39 @@ finish_page(LtfdwReader *reader, LtfdwPage *page)
 	fill_window(reader);
 }
 
+/* Whether the key of the page at the head has given all that is wanted of it. */
+static bool
+enough_of_key(LtfdwReader *reader, const LtfdwPage *page)
+{
+	if (page->key_no != reader->current_key)
+	{
+		reader->current_key = page->key_no;
+		reader->shown_of_key = 0;
+	}
+	return reader->reading.key_limit >= 0 &&
+		reader->shown_of_key >= reader->reading.key_limit;
+}
+
 /* The next record of the query; false when there are no more. */
 bool
 ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record)
 {
-	if (!reader->started)
-	{
-		if (reader->query.keys.all)
-			list_keys(reader);
-		reader->started = true;
+	if (reader->reading.limit >= 0 && reader->shown >= reader->reading.limit)
+		return false;
+	if (reader->npages == 0)
 		fill_window(reader);
-	}
 	while (reader->npages > 0)
 	{
-		LtfdwPage	   *page = &reader->pages[reader->head];
+		LtfdwPage  *page = &reader->pages[reader->head];
+		bool		enough = enough_of_key(reader, page);
 
-		if (next_of_page(reader, page, record))
+		if (!enough && next_of_page(reader, page, record))
+		{
+			reader->shown++;
+			reader->shown_of_key++;
 			return true;
-		finish_page(reader, page);
+		}
+		finish_page(reader, page, enough);
 	}
 	return false;
 }
