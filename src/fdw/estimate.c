@@ -102,18 +102,6 @@ keys_visited(PlannerInfo *root, RelOptInfo *rel, const LtfdwPushdown *pushdown)
 						 clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL));
 }
 
-/* Whether the keys must be listed by the server first. */
-static bool
-lists_keys(const LtfdwPushdown *pushdown)
-{
-	ListCell   *cell;
-
-	foreach(cell, pushdown->conditions)
-		if (ltfdw_condition_role(lfirst_node(List, cell)) == LTFDW_KEY)
-			return false;
-	return true;
-}
-
 /* Records that are fetched, and the requests it takes, for a path. */
 static void
 estimate_traffic(PlannerInfo *root, RelOptInfo *rel, const LtfdwPath *path, double keys,
@@ -145,7 +133,7 @@ estimate_traffic(PlannerInfo *root, RelOptInfo *rel, const LtfdwPath *path, doub
 		case LTFDW_ONE_OF_KEY:
 			*records = Min(*records, keys);
 			/* the newest of all keys come in one answer */
-			if (path->order.reverse && lists_keys(pushdown))
+			if (path->order.reverse && pushdown->all_keys)
 			{
 				*requests = 1.0;
 				return;
@@ -153,7 +141,7 @@ estimate_traffic(PlannerInfo *root, RelOptInfo *rel, const LtfdwPath *path, doub
 			break;
 	}
 	*requests = keys_read + floor(*records / lrel->table->fetch_size);
-	if (lists_keys(pushdown))
+	if (pushdown->all_keys)
 		*requests += 1.0;
 }
 

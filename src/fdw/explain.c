@@ -410,7 +410,8 @@ explain_counters(const LtfdwCounters *counters, ExplainState *es)
 							 INSTR_TIME_GET_MILLISEC(counters->wait_time), 3, es);
 }
 
-static void
+/* The requests; true if it is one that promises no order. */
+static bool
 explain_requests(const Explainer *ex)
 {
 	LtfdwQuery	query = ltfdw_query_evaluate(ex->conditions, constant_values(ex->exprs));
@@ -426,13 +427,13 @@ explain_requests(const Explainer *ex)
 		(keys_known && !query.keys.all && query.keys.count == 0))
 	{
 		ExplainPropertyText("LTDB Request", "none", ex->es);
-		return;
+		return true;
 	}
 
 	if (explain_latest(ex, &query, times_known ? &query.times : NULL))
 	{
 		explain_key_filters(ex);
-		return;
+		return true;
 	}
 	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_FETCH);
@@ -452,6 +453,7 @@ explain_requests(const Explainer *ex)
 	explain_key_filters(ex);
 	if (times)
 		ExplainPropertyText("LTDB Intervals", times, ex->es);
+	return false;
 }
 
 /* ---- the callbacks ---- */
@@ -474,8 +476,8 @@ ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		ex.quals = plan->fdw_recheck_quals;
 		ex.es = es;
 		ex.deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
-		explain_requests(&ex);
-		explain_order(&ex);
+		if (!explain_requests(&ex))
+			explain_order(&ex);
 		explain_limit(&ex);
 	}
 	if (es->analyze)

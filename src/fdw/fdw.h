@@ -175,6 +175,7 @@ typedef struct LtfdwPushdown
 	List	   *local;			/* RestrictInfos that the executor must check */
 	List	   *conditions;		/* of remote, in the same order */
 	List	   *exprs;			/* values to compute when the scan starts */
+	bool		all_keys;		/* no condition on key: the server lists them */
 	bool		single_key;		/* the conditions leave one key or none */
 } LtfdwPushdown;
 

@@ -50,6 +50,13 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, LtfdwPushdown *pushdown, List 
 	path->order = *order;
 	path->reduction = param_info ? LTFDW_ALL_ROWS
 		: ltfdw_reduce_rows(root, rel, pushdown, pathkeys, &path->order);
+
+	/* the newest records of all keys come in one answer, in any order */
+	if (path->reduction == LTFDW_ONE_OF_KEY && path->order.reverse && pushdown->all_keys)
+	{
+		path->order.key_direction = 0;
+		pathkeys = NIL;
+	}
 	ltfdw_estimate_path(root, rel, path, param_info, &rows, &startup_cost, &total_cost);
 	add_path(rel, (Path *)
 			 ltfdw_create_foreignscan_path(root, rel, rows, startup_cost, total_cost, pathkeys,

@@ -276,6 +276,7 @@ ltfdw_pushdown_classify(PlannerInfo *root, RelOptInfo *rel, const LtfdwTable *ta
 			key_conditions = lappend(key_conditions, condition);
 	}
 	result->exprs = cl.exprs;
+	result->all_keys = key_conditions == NIL;
 	result->single_key = list_length(key_conditions) == 1 &&
 		ltfdw_condition_leaf(linitial(key_conditions), &leaf) && !leaf.is_array;
 	return result;

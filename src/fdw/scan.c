@@ -126,7 +126,6 @@ key_passes(ForeignScanState *node, const LtfdwScan *scan, text *key)
 	econtext->ecxt_scantuple = slot;
 	result = ExecQual(scan->key_filter, econtext);
 	ExecClearTuple(slot);
-	ResetExprContext(econtext);
 	return result;
 }
 
@@ -136,8 +135,11 @@ filter_keys(ForeignScanState *node, const LtfdwScan *scan, LtfdwKeys *keys)
 	int			kept = 0;
 
 	for (int i = 0; i < keys->count; i++)
+	{
 		if (key_passes(node, scan, keys->items[i]))
 			keys->items[kept++] = keys->items[i];
+		ResetExprContext(node->ss.ps.ps_ExprContext);
+	}
 	keys->count = kept;
 }
 
