@@ -980,6 +980,21 @@ test_abandon(void)
 	finish();
 }
 
+/* A request that is refused here never was in flight, and leaves alone what is. */
+static void
+test_refused_here(void)
+{
+	ltdb_reply *kept;
+
+	begin(handle_well);
+	start();
+	kept = fetch(1, 3, 0, false);
+	tap_ok(strstr(drain(ltdb_send_set_value(conn, T("c"), T("k"), T(""))), "error 3") != NULL, "%s", line);
+	tap_is_int(ltdb_in_flight(conn), 1, "... does not count as in flight");
+	tap_is_str(drain(kept), "/1/d1 /2/d2 /3/d3 done", "... and leaves alone the one sent before");
+	finish();
+}
+
 static void
 test_free_orders(void)
 {
@@ -1146,6 +1161,7 @@ main(void)
 	test_violations();
 	test_too_big();
 	test_abandon();
+	test_refused_here();
 	test_free_orders();
 	test_process();
 	test_out_of_memory();

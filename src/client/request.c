@@ -53,7 +53,17 @@ ltdbp_request_words(const ltdb_dialect *dialect, const ltdbp_request *request)
 	return words.bytes;
 }
 
-/* Queues the request, or lets its reply fail at once. */
+/* Nothing is sent: the reply fails at once, and never was the connection's. */
+static ltdb_reply *
+fail_unsent(ltdb_reply *reply, ltdb_error error, const char *text)
+{
+	ltdbp_buffer_free(&reply->message);
+	ltdbp_reply_fail(reply, error, text);
+	reply->conn = NULL;
+	return reply;
+}
+
+/* Queues the request, or lets its reply fail. */
 static ltdb_reply *
 send_request(ltdb_conn *conn, const ltdbp_request *request)
 {
@@ -63,10 +73,7 @@ send_request(ltdb_conn *conn, const ltdbp_request *request)
 	if (reply == NULL)
 		return NULL;
 	if (conn->life == LTDBP_LIFE_FAILED)
-	{
-		ltdbp_reply_fail(reply, conn->error, conn->message);
-		return reply;
-	}
+		return fail_unsent(reply, conn->error, conn->message);
 
 	if (!ltdbp_request_check(request, &flaw) ||
 		!ltdbp_encode(&reply->message, conn->dialect, reply->id, request, &flaw))
@@ -76,9 +83,7 @@ send_request(ltdb_conn *conn, const ltdbp_request *request)
 			ltdbp_reply_destroy(reply);
 			return NULL;
 		}
-		ltdbp_buffer_free(&reply->message);
-		ltdbp_reply_fail(reply, flaw.error, flaw.reason);
-		return reply;
+		return fail_unsent(reply, flaw.error, flaw.reason);
 	}
 	ltdbp_conn_queue(conn, reply);
 	return reply;
