@@ -125,7 +125,8 @@ at_transaction_end(XactEvent event, void *arg)
 	hash_seq_init(&seq, connections);
 	while ((conn = hash_seq_search(&seq)) != NULL)
 	{
-		if (conn->handle == NULL || !conn->in_use)
+		/* that of a dropped user mapping will not be used again, but is open */
+		if (conn->handle == NULL || !(conn->in_use || conn->invalidated))
 			continue;
 		conn->in_use = false;
 		if (conn->invalidated || !conn->keep || ltdb_conn_error(conn->handle) != LTDB_OK ||
