@@ -5,8 +5,8 @@
  *		that waits; and how the client's errors become PostgreSQL's.
  *
  * A connection is opened when it is first needed and kept.  If its server or
- * user mapping changes, or it failed, it is replaced at its next use in a
- * later transaction: within one transaction a scan may still read from it.
+ * user mapping changes, or it failed, it is closed at the end of the
+ * transaction, not before: a scan may still read from it.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
