@@ -27,9 +27,12 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/scan.o \
 	src/fdw/explain.o \
 	src/fdw/convert.o \
+	src/fdw/field.o \
+	src/fdw/field_value.o \
 	src/fdw/modify.o \
 	src/fdw/sender.o \
 	src/fdw/import.o \
+	src/fdw/infer.o \
 	src/fdw/functions.o \
 	ltdb_fdw.o
 

@@ -35,9 +35,25 @@ SELECT * FROM partly.first;
 SET client_min_messages = warning;
 DROP SCHEMA partly CASCADE;
 
+-- columns guessed from the records
+CREATE SCHEMA guessed;
+ALTER FOREIGN TABLE seed OPTIONS (SET collection 'fields');
+INSERT INTO seed VALUES ('k', 1, '{"t": 1.5, "ok": true, "at": "2020-01-01T00:00:00Z", "name": "x", "key": "clash", "a.b": 1, "mixed": 1, "list": [1], "none": null, "Upper": 1}'),
+  ('k', 2, '{"t": 2, "at": "2020-01-01T00:00:00.5+02:00", "name": "2020-01-01T00:00:00Z", "mixed": "x", "late": false}'), ('l', 1, '5');
+IMPORT FOREIGN SCHEMA ltdb LIMIT TO (fields, "only pairs") FROM SERVER ltdb INTO guessed OPTIONS (fields 'infer');
+\d guessed.fields
+\d guessed."only pairs"
+\x on
+SELECT * FROM guessed.fields ORDER BY key, ts;
+\x off
+SET client_min_messages = warning;
+DROP SCHEMA guessed CASCADE;
+RESET client_min_messages;
+
 IMPORT FOREIGN SCHEMA public FROM SERVER ltdb INTO public;
 IMPORT FOREIGN SCHEMA ltdb FROM SERVER ltdb INTO public OPTIONS (data_type 'xml');
 IMPORT FOREIGN SCHEMA ltdb FROM SERVER ltdb INTO public OPTIONS (ts_type 'date');
 IMPORT FOREIGN SCHEMA ltdb FROM SERVER ltdb INTO public OPTIONS (other 'x');
+IMPORT FOREIGN SCHEMA ltdb FROM SERVER ltdb INTO public OPTIONS (fields 'all');
 \set ECHO none
 \i sql/include/teardown.psql

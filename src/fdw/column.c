@@ -55,6 +55,28 @@ role_allows_type(int i, Oid type)
 	return false;
 }
 
+/* A column with the option field, which may have any name. */
+static LtfdwColumn
+field_column(Relation rel, Form_pg_attribute att, const char *column_name, const char *path)
+{
+	LtfdwColumn column = {LTFDW_FIELD, getBaseType(att->atttypid), ltfdw_field_parse(path)};
+
+	if (column_name)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" has both of the options column_name and field",
+						NameStr(att->attname), RelationGetRelationName(rel))));
+	if (!ltfdw_field_allows_type(att->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("column \"%s\" of foreign table \"%s\" cannot have type %s",
+						NameStr(att->attname), RelationGetRelationName(rel),
+						format_type_be(att->atttypid)),
+				 errhint("A column that shows a field has a number, text, boolean, date or time, uuid, inet or json type, or is an array of these.")));
+	ltfdw_field_prepare(column.field, att->atttypid, att->atttypmod);
+	return column;
+}
+
 /*
  * A domain is stored like its base type, and checked like it: a domain over
  * text is a key.  Its constraints are enforced where PostgreSQL enforces the
@@ -64,15 +86,19 @@ static LtfdwColumn
 column_of(const LtfdwTable *table, Relation rel, Form_pg_attribute att)
 {
 	const char *option = ltfdw_column_option(table->relid, att->attnum, "column_name");
+	const char *field = ltfdw_column_option(table->relid, att->attnum, "field");
 	int			i = find_role(option ? option : NameStr(att->attname));
-	LtfdwColumn column;
+	LtfdwColumn column = {0};
+
+	if (field)
+		return field_column(rel, att, option, field);
 
 	if (i < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 				 errmsg("column \"%s\" of foreign table \"%s\" shows nothing of an LTDB record",
 						NameStr(att->attname), RelationGetRelationName(rel)),
-				 errhint("A record has key, ts and data. Give the column one of these names, or the option column_name.")));
+				 errhint("A record has key, ts and data. Give the column one of these names, the option column_name, or the option field for a member of data.")));
 
 	column.role = role_table[i].role;
 	column.type = getBaseType(att->atttypid);
@@ -124,6 +150,9 @@ ltfdw_columns_load(LtfdwTable *table, Relation rel)
 				break;
 			case LTFDW_DATA:
 				claim_role(&table->data_att, rel, att);
+				break;
+			case LTFDW_FIELD:
+				table->nfields++;
 				break;
 			case LTFDW_NOTHING:
 				break;

@@ -25,7 +25,12 @@ typedef struct RecordContext
 {
 	const LtfdwTable *table;
 	const LtfdwRecord *record;
+	const LtfdwField *field;	/* NULL = all of data */
+	ltdb_text	value;			/* of the field */
 } RecordContext;
+
+/* How much of a value an error shows. */
+#define MAX_SHOWN_BYTES 100
 
 /* ---- texts ---- */
 
@@ -158,8 +163,14 @@ record_error_callback(void *arg)
 	const RecordContext *context = arg;
 	const LtfdwRecord *record = context->record;
 
-	errcontext("data of the LTDB record in collection \"%s\" with key \"%s\" and ts " INT64_FORMAT,
-			   context->table->collection, text_to_cstring(record->key), record->ts_sec);
+	if (context->field)
+		errcontext("field \"%s\" with value %.*s in data of the LTDB record in collection \"%s\" with key \"%s\" and ts " INT64_FORMAT,
+				   context->field->path, pg_mbcliplen(context->value.bytes, context->value.len_bytes, MAX_SHOWN_BYTES),
+				   context->value.bytes, context->table->collection,
+				   text_to_cstring(record->key), record->ts_sec);
+	else
+		errcontext("data of the LTDB record in collection \"%s\" with key \"%s\" and ts " INT64_FORMAT,
+				   context->table->collection, text_to_cstring(record->key), record->ts_sec);
 }
 
 /* json or jsonb from a text; false if it is none and that means NULL. */
@@ -180,62 +191,114 @@ json_from_text(text *data, Oid type, bool invalid_is_null, Datum *result)
 	return valid;
 }
 
-static bool
-data_to_datum(const LtfdwTable *table, const LtfdwRecord *record, Oid type, Datum *result)
+/* The data of a record as its column shows it. */
+Datum
+ltfdw_data_to_datum(const LtfdwTable *table, const LtfdwRecord *record, bool *isnull)
 {
+	Oid			type = table->columns[table->data_att - 1].type;
+	text	   *data = ltfdw_text_from_ltdb(record->data, "data", table->collection);
+	Datum		result = PointerGetDatum(data);
+
+	*isnull = false;
+	if (type != TEXTOID)
+	{
+		*isnull = !json_from_text(data, type, table->invalid_json_is_null, &result);
+		pfree(data);
+	}
+	return result;
+}
+
+/* Find the fields of a record and convert them, each under its own name. */
+static void
+fill_fields(LtfdwProjection *projection, const LtfdwRecord *record, RecordContext *context,
+			TupleTableSlot *slot)
+{
+	if (!ltfdw_fields_find(record->data, projection->fields, projection->nfields,
+						   projection->found))
+	{
+		if (projection->table->invalid_json_is_null)
+			return;
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid input syntax for type json"),
+				 errhint("The table option invalid_json 'null' shows such data as NULL.")));
+	}
+	for (int i = 0; i < projection->nfields; i++)
+	{
+		int			att = projection->field_atts[i] - 1;
+
+		context->field = projection->fields[i];
+		context->value = projection->found[i];
+		slot->tts_isnull[att] = !ltfdw_field_to_datum(projection->fields[i], projection->found[i],
+													  &slot->tts_values[att]);
+	}
+	context->field = NULL;
+}
+
+/* Prepare to show some columns, given as Integers; all others will be NULL. */
+LtfdwProjection *
+ltfdw_projection_new(const LtfdwTable *table, List *attnums)
+{
+	LtfdwProjection *result = palloc0(sizeof(LtfdwProjection));
+	ListCell   *cell;
+
+	result->table = table;
+	result->wanted = palloc0(Max(table->ncolumns, 1) * sizeof(bool));
+	result->fields = palloc(Max(table->nfields, 1) * sizeof(LtfdwField *));
+	result->field_atts = palloc(Max(table->nfields, 1) * sizeof(AttrNumber));
+	result->found = palloc(Max(table->nfields, 1) * sizeof(ltdb_text));
+	foreach(cell, attnums)
+	{
+		AttrNumber	attnum = intVal(lfirst(cell));
+		LtfdwColumn *column = &table->columns[attnum - 1];
+
+		result->wanted[attnum - 1] = column->role != LTFDW_NOTHING;
+		if (column->role == LTFDW_FIELD)
+		{
+			result->fields[result->nfields] = column->field;
+			result->field_atts[result->nfields++] = attnum;
+		}
+	}
+	return result;
+}
+
+/*
+ * Fill an empty slot; columns that nobody reads become NULL unconverted.  The
+ * key is lent by the record, all else is in the current context.
+ */
+void
+ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord *record,
+					 TupleTableSlot *slot)
+{
+	const LtfdwTable *table = projection->table;
 	RecordContext context = {table, record};
 	ErrorContextCallback callback;
-	text	   *data;
-	bool		valid = true;
 
 	callback.callback = record_error_callback;
 	callback.arg = &context;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	data = ltfdw_text_from_ltdb(record->data, "data", table->collection);
-	*result = PointerGetDatum(data);
-	if (type != TEXTOID)
+	memset(slot->tts_values, 0, table->ncolumns * sizeof(Datum));
+	memset(slot->tts_isnull, true, table->ncolumns * sizeof(bool));
+	if (table->key_att && projection->wanted[table->key_att - 1])
 	{
-		valid = json_from_text(data, type, table->invalid_json_is_null, result);
-		pfree(data);
+		slot->tts_values[table->key_att - 1] = PointerGetDatum(record->key);
+		slot->tts_isnull[table->key_att - 1] = false;
 	}
+	if (table->ts_att && projection->wanted[table->ts_att - 1])
+	{
+		slot->tts_values[table->ts_att - 1] =
+			ltfdw_ts_to_datum(record->ts_sec, table->columns[table->ts_att - 1].type);
+		slot->tts_isnull[table->ts_att - 1] = false;
+	}
+	if (table->data_att && projection->wanted[table->data_att - 1])
+		slot->tts_values[table->data_att - 1] =
+			ltfdw_data_to_datum(table, record, &slot->tts_isnull[table->data_att - 1]);
+	if (projection->nfields > 0)
+		fill_fields(projection, record, &context, slot);
 
 	error_context_stack = callback.previous;
-	return valid;
-}
-
-/*
- * Fill an empty slot; columns that nobody reads become NULL unconverted.  The
- * key is lent by the record, data is in the current context.
- */
-void
-ltfdw_record_to_slot(const LtfdwTable *table, const LtfdwRecord *record, uint32 wanted,
-					 TupleTableSlot *slot)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		const LtfdwColumn *column = &table->columns[i];
-		bool		isnull = (wanted & LTFDW_ROLE_BIT(column->role)) == 0;
-
-		slot->tts_values[i] = (Datum) 0;
-		if (!isnull)
-			switch (column->role)
-			{
-				case LTFDW_KEY:
-					slot->tts_values[i] = PointerGetDatum(record->key);
-					break;
-				case LTFDW_TS:
-					slot->tts_values[i] = ltfdw_ts_to_datum(record->ts_sec, column->type);
-					break;
-				case LTFDW_DATA:
-					isnull = !data_to_datum(table, record, column->type, &slot->tts_values[i]);
-					break;
-				case LTFDW_NOTHING:
-					break;
-			}
-		slot->tts_isnull[i] = isnull;
-	}
 	ExecStoreVirtualTuple(slot);
 }
 
@@ -259,6 +322,29 @@ required_value(const LtfdwTable *table, TupleTableSlot *slot, AttrNumber attnum)
 	return value;
 }
 
+/*
+ * Whether a row's data is what its field columns say.  A table may show data
+ * as well; then a row gives one or the other.
+ */
+static bool
+writes_fields(const LtfdwTable *table, TupleTableSlot *slot)
+{
+	bool		has_field = false;
+
+	slot_getallattrs(slot);
+	if (table->data_att == InvalidAttrNumber || slot->tts_isnull[table->data_att - 1])
+		return true;
+	for (int i = 0; i < table->ncolumns; i++)
+		has_field |= table->columns[i].field != NULL && !slot->tts_isnull[i];
+	if (has_field)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("cannot store both data and fields of it in LTDB collection \"%s\"",
+						table->collection),
+				 errhint("Leave the data column NULL, or the columns that show its fields.")));
+	return false;
+}
+
 static ltdb_text
 data_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
 {
@@ -267,6 +353,8 @@ data_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
 	Datum		value;
 	bool		isnull;
 
+	if (table->nfields > 0 && writes_fields(table, slot))
+		return ltfdw_datum_to_ltdb(ltfdw_fields_to_json(table, slot));
 	if (table->data_att == InvalidAttrNumber)
 		return empty;
 	type = table->columns[table->data_att - 1].type;

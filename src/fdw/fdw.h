@@ -39,16 +39,39 @@ typedef enum LtfdwRole
 	LTFDW_NOTHING,				/* a dropped column */
 	LTFDW_KEY,
 	LTFDW_TS,
-	LTFDW_DATA
+	LTFDW_DATA,
+	LTFDW_FIELD					/* a member of the JSON object in data */
 } LtfdwRole;
 
-/* Roles as a set. */
-#define LTFDW_ROLE_BIT(role) ((uint32) 1 << (role))
+/* A step on the path to a field: a member's name, or an index into an array. */
+typedef struct LtfdwStep
+{
+	ltdb_text	name;			/* UTF-8 */
+	int			index;			/* -1 = a name */
+} LtfdwStep;
+
+/* A field of data that a column shows: field.c, field_value.c. */
+typedef struct LtfdwField
+{
+	char	   *path;			/* as the user wrote it */
+	int			nsteps;
+	LtfdwStep  *steps;
+	Oid			type;			/* of the column, or of its array's elements */
+	int32		typmod;
+	bool		is_array;
+	int16		len;			/* of the type */
+	bool		byval;
+	char		align;
+	FmgrInfo	input;
+	Oid			ioparam;
+	FmgrInfo	to_json;
+} LtfdwField;
 
 typedef struct LtfdwColumn
 {
 	LtfdwRole	role;
-	Oid			type;
+	Oid			type;			/* a domain's base type */
+	LtfdwField *field;			/* NULL unless the role is LTFDW_FIELD */
 } LtfdwColumn;
 
 /* What the planner reckons with, in units of a sequential page read. */
@@ -75,7 +98,19 @@ typedef struct LtfdwTable
 	AttrNumber	key_att;		/* 0 = the table does not show it */
 	AttrNumber	ts_att;
 	AttrNumber	data_att;
+	int			nfields;		/* columns that show a field */
 } LtfdwTable;
+
+/* Shows records as rows, some columns of them: convert.c. */
+typedef struct LtfdwProjection
+{
+	const LtfdwTable *table;
+	bool	   *wanted;			/* by attribute number - 1 */
+	int			nfields;		/* fields among the wanted */
+	LtfdwField **fields;
+	AttrNumber *field_atts;
+	ltdb_text  *found;			/* room for the values of a record */
+} LtfdwProjection;
 
 /* An interval of whole seconds, both ends inside. */
 typedef struct LtfdwInterval
@@ -199,7 +234,7 @@ typedef struct LtfdwRel
 enum LtfdwScanPrivate
 {
 	LTFDW_SCAN_CONDITIONS,		/* as LtfdwPushdown.conditions */
-	LTFDW_SCAN_WANTED,			/* List of Integers: roles that are read */
+	LTFDW_SCAN_WANTED,			/* List of Integers: attributes that are read */
 	LTFDW_SCAN_KEY_DIRECTION,	/* Integer */
 	LTFDW_SCAN_COLLATION,		/* Integer */
 	LTFDW_SCAN_REVERSE,			/* Integer */
@@ -253,7 +288,8 @@ typedef struct LtfdwRecord
 typedef struct LtfdwScan
 {
 	LtfdwTable *table;
-	uint32		wanted;			/* roles that are read */
+	LtfdwProjection *projection;	/* of what is read */
+	LtfdwProjection *key_projection;	/* of the key alone */
 	List	   *conditions;
 	LtfdwOrder	order;
 	LtfdwReduction reduction;
@@ -380,10 +416,29 @@ extern bool ltfdw_text_fits_ltdb(const char *bytes, int len_bytes);
 extern Datum ltfdw_ts_to_datum(int64 ts_sec, Oid type);
 extern int64 ltfdw_ts_from_datum(Datum value, Oid type);
 extern int64 ltfdw_usecs_floor_sec(int64 usecs);
-extern void ltfdw_record_to_slot(const LtfdwTable *table, const LtfdwRecord *record,
-								 uint32 wanted, TupleTableSlot *slot);
+extern LtfdwProjection *ltfdw_projection_new(const LtfdwTable *table, List *attnums);
+extern void ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord *record,
+								 TupleTableSlot *slot);
+extern Datum ltfdw_data_to_datum(const LtfdwTable *table, const LtfdwRecord *record,
+								 bool *isnull);
 extern ltdb_record ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts);
 extern ltdb_record ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
+
+/* in field.c */
+extern LtfdwField *ltfdw_field_parse(const char *path);
+extern bool ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *found);
+extern bool ltfdw_json_elements(ltdb_text array, void (*element) (ltdb_text value, void *arg),
+								void *arg);
+extern bool ltfdw_json_members(ltdb_text object,
+							   void (*member) (ltdb_text name, ltdb_text value, void *arg),
+							   void *arg);
+extern ltdb_text ltfdw_json_unescape(ltdb_text content);
+
+/* in field_value.c */
+extern bool ltfdw_field_allows_type(Oid type);
+extern void ltfdw_field_prepare(LtfdwField *field, Oid type, int32 typmod);
+extern bool ltfdw_field_to_datum(LtfdwField *field, ltdb_text value, Datum *result);
+extern text *ltfdw_fields_to_json(const LtfdwTable *table, TupleTableSlot *slot);
 
 /* in modify.c */
 extern int	ltfdw_IsForeignRelUpdatable(Relation rel);
@@ -419,5 +474,9 @@ extern void ltfdw_ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo 
 
 /* in import.c */
 extern List *ltfdw_ImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverid);
+extern char *ltfdw_identifier(const char *name);
+
+/* in infer.c */
+extern char *ltfdw_infer_columns(LtfdwConn *conn, Oid serverid, const char *collection);
 
 #endif							/* LTFDW_FDW_H */

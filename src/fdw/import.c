@@ -25,11 +25,12 @@ typedef struct ImportOptions
 {
 	const char *ts_type;
 	const char *data_type;
+	bool		infer_fields;
 } ImportOptions;
 
-/* The option's value, if it is one of the two or three allowed. */
+/* The option's value, if it is one of those allowed. */
 static const char *
-type_option(DefElem *def, const char *const *allowed, const char *allowed_names)
+choice_option(DefElem *def, const char *const *allowed, const char *allowed_names)
 {
 	const char *value = defGetString(def);
 
@@ -47,7 +48,8 @@ read_options(List *defs)
 {
 	static const char *const ts_types[] = {"timestamptz", "timestamp", "bigint", NULL};
 	static const char *const data_types[] = {"jsonb", "json", "text", NULL};
-	ImportOptions options = {"timestamptz", "jsonb"};
+	static const char *const field_choices[] = {"none", "infer", NULL};
+	ImportOptions options = {"timestamptz", "jsonb", false};
 	ListCell   *cell;
 
 	foreach(cell, defs)
@@ -55,45 +57,75 @@ read_options(List *defs)
 		DefElem    *def = lfirst_node(DefElem, cell);
 
 		if (strcmp(def->defname, "ts_type") == 0)
-			options.ts_type = type_option(def, ts_types, "timestamptz, timestamp, bigint");
+			options.ts_type = choice_option(def, ts_types, "timestamptz, timestamp, bigint");
 		else if (strcmp(def->defname, "data_type") == 0)
-			options.data_type = type_option(def, data_types, "jsonb, json, text");
+			options.data_type = choice_option(def, data_types, "jsonb, json, text");
+		else if (strcmp(def->defname, "fields") == 0)
+			options.infer_fields = strcmp(choice_option(def, field_choices, "none, infer"),
+										  "infer") == 0;
 		else
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 					 errmsg("invalid option \"%s\" for IMPORT FOREIGN SCHEMA of ltdb_fdw", def->defname),
-					 errhint("Valid options are: ts_type, data_type.")));
+					 errhint("Valid options are: ts_type, data_type, fields.")));
 	}
 	return options;
 }
 
 /*
- * A table's name has 63 bytes, a collection's has any number: a long one is
+ * An identifier has 63 bytes, a name of LTDB's has any number: a long one is
  * cut, and told apart from others cut alike by a hash of the whole.
  */
-static char *
-table_name(const char *collection)
+char *
+ltfdw_identifier(const char *name)
 {
-	int			len = strlen(collection);
+	int			len = strlen(name);
 	char		suffix[16];
 	int			room;
 
 	if (len < NAMEDATALEN)
-		return pstrdup(collection);
+		return pstrdup(name);
 	snprintf(suffix, sizeof(suffix), "_%08x",
-			 DatumGetUInt32(hash_any((const unsigned char *) collection, len)));
-	room = pg_mbcliplen(collection, len, NAMEDATALEN - 1 - strlen(suffix));
-	return psprintf("%.*s%s", room, collection, suffix);
+			 DatumGetUInt32(hash_any((const unsigned char *) name, len)));
+	room = pg_mbcliplen(name, len, NAMEDATALEN - 1 - strlen(suffix));
+	return psprintf("%.*s%s", room, name, suffix);
 }
 
 static char *
 create_command(const char *name, const char *collection, const char *server,
-			   const ImportOptions *options)
+			   const ImportOptions *options, const char *columns)
 {
-	return psprintf("CREATE FOREIGN TABLE %s (key text NOT NULL, ts %s NOT NULL, data %s) "
+	if (columns == NULL)
+		columns = psprintf(", data %s", options->data_type);
+	return psprintf("CREATE FOREIGN TABLE %s (key text NOT NULL, ts %s NOT NULL%s) "
 					"SERVER %s OPTIONS (collection %s)",
-					quote_identifier(name), options->ts_type, options->data_type,
+					quote_identifier(name), options->ts_type, columns,
 					quote_identifier(server), quote_literal_cstr(collection));
+}
+
+/* The names of all collections, in the current context. */
+static List *
+list_collections(LtfdwConn *conn)
+{
+	List	   *result = NIL;
+	LtfdwReply *owned;
+	ltdb_record item;
+	ltdb_next	next;
+
+	owned = ltfdw_reply_own(conn, ltdb_send_collections(ltfdw_connection_handle(conn)));
+	while ((next = ltfdw_connection_next(conn, owned->reply, &item, NULL)) != LTDB_DONE)
+	{
+		if (next == LTDB_RESTART)
+			result = NIL;
+		else if (item.key.len_bytes > 0)
+			result = lappend(result, text_to_cstring(ltfdw_text_from_ltdb(item.key, "name", "")));
+		else
+			ereport(NOTICE,
+					(errmsg("skipping the collection without a name"),
+					 errdetail("LTDB stores it but cannot read from it.")));
+	}
+	ltfdw_reply_release(owned);
+	return result;
 }
 
 List *
@@ -102,9 +134,7 @@ ltfdw_ImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverid)
 	ImportOptions options = read_options(stmt->options);
 	List	   *commands = NIL;
 	LtfdwConn  *conn;
-	LtfdwReply *owned;
-	ltdb_record item;
-	ltdb_next	next;
+	ListCell   *cell;
 
 	if (strcmp(stmt->remote_schema, REMOTE_SCHEMA) != 0)
 		ereport(ERROR,
@@ -114,30 +144,18 @@ ltfdw_ImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverid)
 				 errhint("LTDB has no schemas; use IMPORT FOREIGN SCHEMA %s.", REMOTE_SCHEMA)));
 
 	conn = ltfdw_connection_get(GetUserId(), serverid);
-	owned = ltfdw_reply_own(conn, ltdb_send_collections(ltfdw_connection_handle(conn)));
-	while ((next = ltfdw_connection_next(conn, owned->reply, &item, NULL)) != LTDB_DONE)
+	foreach(cell, list_collections(conn))
 	{
-		char	   *collection;
-		char	   *name;
+		const char *collection = lfirst(cell);
+		char	   *name = ltfdw_identifier(collection);
+		char	   *columns = NULL;
 
-		if (next == LTDB_RESTART)
-		{
-			commands = NIL;
+		if (!IsImportableForeignTable(name, stmt))
 			continue;
-		}
-		if (item.key.len_bytes == 0)
-		{
-			ereport(NOTICE,
-					(errmsg("skipping the collection without a name"),
-					 errdetail("LTDB stores it but cannot read from it.")));
-			continue;
-		}
-		collection = text_to_cstring(ltfdw_text_from_ltdb(item.key, "name", ""));
-		name = table_name(collection);
-		if (IsImportableForeignTable(name, stmt))
-			commands = lappend(commands,
-							   create_command(name, collection, stmt->server_name, &options));
+		if (options.infer_fields)
+			columns = ltfdw_infer_columns(conn, serverid, collection);
+		commands = lappend(commands, create_command(name, collection, stmt->server_name,
+													&options, columns));
 	}
-	ltfdw_reply_release(owned);
 	return commands;
 }

@@ -229,26 +229,39 @@ get_sender(EState *estate, Modify *modify)
 
 /* ---- rows ---- */
 
-/* Let RETURNING and triggers see the whole second that is stored. */
+/*
+ * Let RETURNING and triggers see what is stored: the whole second, and data
+ * that was made of fields.
+ */
 static void
-show_stored_ts(const LtfdwTable *table, TupleTableSlot *slot, int64 ts_sec)
+show_stored(const LtfdwTable *table, TupleTableSlot *slot, const ltdb_record *record)
 {
 	int			att = table->ts_att - 1;
 	Oid			type = table->columns[att].type;
-	Datum		stored = ltfdw_ts_to_datum(ts_sec, type);
+	Datum		stored = ltfdw_ts_to_datum(record->ts_sec, type);
+	bool		made_data;
 	Datum	   *values;
 	bool	   *nulls;
 	int			natts = slot->tts_tupleDescriptor->natts;
 	HeapTuple	tuple;
 
 	slot_getallattrs(slot);
-	if (DatumGetInt64(slot->tts_values[att]) == DatumGetInt64(stored))
+	made_data = table->nfields > 0 && AttributeNumberIsValid(table->data_att) &&
+		slot->tts_isnull[table->data_att - 1];
+	if (!made_data && DatumGetInt64(slot->tts_values[att]) == DatumGetInt64(stored))
 		return;
 	values = palloc(natts * sizeof(Datum));
 	nulls = palloc(natts * sizeof(bool));
 	memcpy(values, slot->tts_values, natts * sizeof(Datum));
 	memcpy(nulls, slot->tts_isnull, natts * sizeof(bool));
 	values[att] = stored;
+	if (made_data)
+	{
+		LtfdwRecord shown = {DatumGetTextPP(values[table->key_att - 1]), record->ts_sec, record->data};
+
+		values[table->data_att - 1] = ltfdw_data_to_datum(table, &shown,
+														  &nulls[table->data_att - 1]);
+	}
 	tuple = heap_form_tuple(slot->tts_tupleDescriptor, values, nulls);
 	tuple->t_tableOid = slot->tts_tableOid;
 	ExecForceStoreHeapTuple(tuple, slot, false);
@@ -266,7 +279,7 @@ ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 	ltfdw_sender_insert(sender, &record);
 	if (modify->flush_each_row)
 		ltfdw_sender_flush(sender);
-	show_stored_ts(modify->table, slot, record.ts_sec);
+	show_stored(modify->table, slot, &record);
 	MemoryContextSwitchTo(old);
 	return slot;
 }

@@ -61,6 +61,7 @@ static void check_collection(DefElem *def);
 static void check_invalid_json(DefElem *def);
 static void check_column_name(DefElem *def);
 static void check_price(DefElem *def);
+static void check_field(DefElem *def);
 
 static const LtfdwOption option_table[] = {
 	{"url", ForeignServerRelationId, check_url},
@@ -85,6 +86,7 @@ static const LtfdwOption option_table[] = {
 	{"invalid_json", ForeignTableRelationId, check_invalid_json},
 
 	{"column_name", AttributeRelationId, check_column_name},
+	{"field", AttributeRelationId, check_field},
 };
 
 /* How messages call a place where options stand. */
@@ -332,6 +334,13 @@ check_column_name(DefElem *def)
 
 	if (strcmp(value, "key") != 0 && strcmp(value, "ts") != 0 && strcmp(value, "data") != 0)
 		report_bad_value(def, "Valid values are: key, ts, data.");
+}
+
+static void
+check_field(DefElem *def)
+{
+	if (ltfdw_field_parse(defGetString(def)) == NULL)
+		report_bad_value(def, "A field is a path such as temperature, wind.speed or samples[0].max; a name with other characters stands in double quotes.");
 }
 
 /* ---- getters; the validator has seen the values ---- */

@@ -170,9 +170,9 @@ ltfdw_GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 /* ---- the plan ---- */
 
-/* The roles that the scan must fill in, as Integers. */
+/* The attributes that the scan must fill in, as Integers. */
 static List *
-wanted_roles(RelOptInfo *rel, const LtfdwTable *table, List *local_exprs)
+wanted_attributes(RelOptInfo *rel, const LtfdwTable *table, List *local_exprs)
 {
 	Bitmapset  *attnums = NULL;
 	List	   *result = NIL;
@@ -184,7 +184,7 @@ wanted_roles(RelOptInfo *rel, const LtfdwTable *table, List *local_exprs)
 	for (int i = 0; i < table->ncolumns; i++)
 		if (table->columns[i].role != LTFDW_NOTHING &&
 			(whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attnums)))
-			result = lappend(result, makeInteger(table->columns[i].role));
+			result = lappend(result, makeInteger(i + 1));
 	return result;
 }
 
@@ -219,7 +219,7 @@ ltfdw_GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath 
 
 	/* in the order of enum LtfdwScanPrivate */
 	private = list_make5(pushdown->conditions,
-						 wanted_roles(rel, lrel->table, local_exprs),
+						 wanted_attributes(rel, lrel->table, local_exprs),
 						 makeInteger(path->order.key_direction),
 						 makeInteger((int) path->order.collation),
 						 makeInteger(path->order.reverse));

@@ -32,13 +32,15 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 	List	   *private = plan->fdw_private;
 	LtfdwScan  *scan = palloc0(sizeof(LtfdwScan));
 	List	   *filters = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_KEY_FILTERS);
-	ListCell   *cell;
 
 	node->fdw_state = scan;
 	scan->table = ltfdw_table_load(node->ss.ss_currentRelation);
 	scan->conditions = list_nth_node(List, private, LTFDW_SCAN_CONDITIONS);
-	foreach(cell, list_nth_node(List, private, LTFDW_SCAN_WANTED))
-		scan->wanted |= LTFDW_ROLE_BIT(intVal(lfirst(cell)));
+	scan->projection = ltfdw_projection_new(scan->table,
+											list_nth_node(List, private, LTFDW_SCAN_WANTED));
+	if (filters)
+		scan->key_projection = ltfdw_projection_new(scan->table,
+													list_make1(makeInteger(scan->table->key_att)));
 	scan->order.key_direction = intVal(list_nth(private, LTFDW_SCAN_KEY_DIRECTION));
 	scan->order.collation = (Oid) intVal(list_nth(private, LTFDW_SCAN_COLLATION));
 	scan->order.reverse = intVal(list_nth(private, LTFDW_SCAN_REVERSE));
@@ -122,7 +124,7 @@ key_passes(ForeignScanState *node, const LtfdwScan *scan, text *key)
 	bool		result;
 
 	ExecClearTuple(slot);
-	ltfdw_record_to_slot(scan->table, &record, LTFDW_ROLE_BIT(LTFDW_KEY), slot);
+	ltfdw_record_to_slot(scan->key_projection, &record, slot);
 	econtext->ecxt_scantuple = slot;
 	result = ExecQual(scan->key_filter, econtext);
 	ExecClearTuple(slot);
@@ -229,7 +231,7 @@ collect_latest(ForeignScanState *node, LtfdwScan *scan, const LtfdwQuery *query)
 		if (scan->key_filter == NULL || key_passes(node, scan, record.key))
 		{
 			ExecClearTuple(slot);
-			ltfdw_record_to_slot(table, &record, scan->wanted, slot);
+			ltfdw_record_to_slot(scan->projection, &record, slot);
 			tuplestore_puttupleslot(scan->stored, slot);
 			ExecClearTuple(slot);
 		}
@@ -385,7 +387,7 @@ ltfdw_IterateForeignScan(ForeignScanState *node)
 		return stored_row(scan, slot);
 	if (ltfdw_reader_next(scan->reader, &record))
 	{
-		ltfdw_record_to_slot(scan->table, &record, scan->wanted, slot);
+		ltfdw_record_to_slot(scan->projection, &record, slot);
 		keep_row(scan, slot);
 	}
 	else

@@ -1,0 +1,329 @@
+/*-------------------------------------------------------------------------
+ *
+ * field_value.c
+ *		Between a JSON value in a record's data and a column's value.
+ *
+ * Reading, a JSON value becomes what its text is to the input function of the
+ * column's type, after the obvious: null and absence are NULL, a string is
+ * what is between its quotes, an array is an array, a number is a time in
+ * seconds since the Unix epoch where a time is wanted.  Writing, a value
+ * becomes what to_json makes of it.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+/* Prepare to convert to a column's type, and back. */
+void
+ltfdw_field_prepare(LtfdwField *field, Oid type, int32 typmod)
+{
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+	Oid			input;
+	Node	   *argument = (Node *) makeNullConst(type, typmod, InvalidOid);
+
+	field->type = OidIsValid(element) ? getBaseType(element) : base;
+	field->is_array = OidIsValid(element);
+	field->typmod = typmod;
+	getTypeInputInfo(field->type, &input, &field->ioparam);
+	fmgr_info(input, &field->input);
+	get_typlenbyvalalign(field->type, &field->len, &field->byval, &field->align);
+
+	/* to_json looks at the type of its argument in the expression it is from */
+	fmgr_info(F_TO_JSON, &field->to_json);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSON, JSONOID, list_make1(argument), InvalidOid,
+											 InvalidOid, COERCE_EXPLICIT_CALL), &field->to_json);
+}
+
+/* The types that a column with the option field can have. */
+bool
+ltfdw_field_allows_type(Oid type)
+{
+	static const Oid types[] = {
+		INT2OID, INT4OID, INT8OID, FLOAT4OID, FLOAT8OID, NUMERICOID, BOOLOID,
+		TEXTOID, VARCHAROID, BPCHAROID, TIMESTAMPTZOID, TIMESTAMPOID, DATEOID, TIMEOID,
+		INTERVALOID, UUIDOID, INETOID, JSONOID, JSONBOID
+	};
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+
+	if (OidIsValid(element))
+		base = getBaseType(element);
+	for (int i = 0; i < lengthof(types); i++)
+		if (types[i] == base)
+			return true;
+	return false;
+}
+
+/* ---- reading ---- */
+
+pg_noreturn static void
+report_mismatch(const LtfdwField *field, const char *json_type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("cannot convert a JSON %s to type %s", json_type, format_type_be(field->type))));
+}
+
+static bool
+is_text_type(Oid type)
+{
+	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
+}
+
+static Datum
+input_text(LtfdwField *field, ltdb_text value, const char *what)
+{
+	char	   *string = text_to_cstring(ltfdw_text_from_ltdb(value, what, ""));
+
+	return InputFunctionCall(&field->input, string, field->ioparam, field->typmod);
+}
+
+/* A whole number may be written 1.0 or 1e3; a fraction is not cut off. */
+static Datum
+input_integer(LtfdwField *field, ltdb_text value)
+{
+	Datum		number;
+	Datum		whole;
+	ltdb_text	digits;
+
+	if (memchr(value.bytes, '.', value.len_bytes) == NULL &&
+		memchr(value.bytes, 'e', value.len_bytes) == NULL &&
+		memchr(value.bytes, 'E', value.len_bytes) == NULL)
+		return input_text(field, value, "number");
+	number = DirectFunctionCall3(numeric_in,
+								 CStringGetDatum(pnstrdup(value.bytes, value.len_bytes)),
+								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	whole = DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0));
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number, whole)))
+		return input_text(field, value, "number");
+	digits.bytes = DatumGetCString(DirectFunctionCall1(numeric_out, whole));
+	digits.len_bytes = strlen(digits.bytes);
+	return input_text(field, digits, "number");
+}
+
+static Datum
+number_to_datum(LtfdwField *field, ltdb_text value)
+{
+	Datum		seconds;
+	Datum		instant;
+
+	switch (field->type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return input_integer(field, value);
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+			seconds = DirectFunctionCall1(float8in,
+										  CStringGetDatum(pnstrdup(value.bytes, value.len_bytes)));
+			instant = DirectFunctionCall1(float8_timestamptz, seconds);
+
+			/* as for ts: a timestamp column shows UTC */
+			return instant;
+		case BOOLOID:
+			report_mismatch(field, "number");
+		default:
+			return input_text(field, value, "number");
+	}
+}
+
+static Datum
+string_to_datum(LtfdwField *field, ltdb_text value)
+{
+	ltdb_text	content = {value.bytes + 1, value.len_bytes - 2};
+
+	if (memchr(content.bytes, '\\', content.len_bytes) != NULL)
+		content = ltfdw_json_unescape(content);
+	if (field->type == TEXTOID)
+		return PointerGetDatum(ltfdw_text_from_ltdb(content, "string", ""));
+	return input_text(field, content, "string");
+}
+
+static Datum
+scalar_to_datum(LtfdwField *field, ltdb_text value)
+{
+	bool		is_json = field->type == JSONOID || field->type == JSONBOID;
+
+	if (is_json)
+		return input_text(field, value, "value");
+	switch (value.bytes[0])
+	{
+		case '"':
+			return string_to_datum(field, value);
+		case 't':
+		case 'f':
+			if (field->type != BOOLOID && !is_text_type(field->type))
+				report_mismatch(field, "boolean");
+			return input_text(field, value, "boolean");
+		case '{':
+			if (!is_text_type(field->type))
+				report_mismatch(field, "object");
+			return input_text(field, value, "object");
+		case '[':
+			if (!is_text_type(field->type))
+				report_mismatch(field, "array");
+			return input_text(field, value, "array");
+		default:
+			return number_to_datum(field, value);
+	}
+}
+
+typedef struct ArrayBuilder
+{
+	LtfdwField *field;
+	ArrayBuildState *state;
+} ArrayBuilder;
+
+static bool
+is_null(ltdb_text value)
+{
+	return value.len_bytes == 4 && value.bytes[0] == 'n';
+}
+
+static void
+add_element(ltdb_text value, void *arg)
+{
+	ArrayBuilder *builder = arg;
+	bool		isnull = is_null(value);
+
+	builder->state = accumArrayResult(builder->state,
+									  isnull ? (Datum) 0 : scalar_to_datum(builder->field, value),
+									  isnull, builder->field->type, CurrentMemoryContext);
+}
+
+static Datum
+array_to_datum(LtfdwField *field, ltdb_text value)
+{
+	ArrayBuilder builder = {field, initArrayResult(field->type, CurrentMemoryContext, false)};
+
+	if (!ltfdw_json_elements(value, add_element, &builder))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("cannot convert a JSON value that is no array to type %s[]",
+						format_type_be(field->type))));
+	return makeArrayResult(builder.state, CurrentMemoryContext);
+}
+
+/* The column's value of what was found; false if that is NULL. */
+bool
+ltfdw_field_to_datum(LtfdwField *field, ltdb_text value, Datum *result)
+{
+	if (value.bytes == NULL || is_null(value))
+		return false;
+	*result = field->is_array ? array_to_datum(field, value) : scalar_to_datum(field, value);
+	return true;
+}
+
+/* ---- writing ---- */
+
+/* A member to write, or an object of members; in the order of the columns. */
+typedef struct Member
+{
+	ltdb_text	name;
+	text	   *json;			/* NULL = an object of members */
+	List	   *members;
+} Member;
+
+static Member *
+find_or_add_member(List **members, const LtfdwField *field, int depth)
+{
+	const LtfdwStep *step = &field->steps[depth];
+	Member	   *member;
+	ListCell   *cell;
+
+	if (step->index >= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write the field \"%s\": it is an element of an array", field->path),
+				 errhint("Write the array as a whole.")));
+	foreach(cell, *members)
+	{
+		member = lfirst(cell);
+		if (member->name.len_bytes == step->name.len_bytes &&
+			memcmp(member->name.bytes, step->name.bytes, step->name.len_bytes) == 0)
+		{
+			if (member->json != NULL || depth + 1 == field->nsteps)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+						 errmsg("cannot write the field \"%s\": another column writes it too or a part of it",
+								field->path)));
+			return member;
+		}
+	}
+	member = palloc0(sizeof(Member));
+	member->name = step->name;
+	*members = lappend(*members, member);
+	return member;
+}
+
+static void
+append_members(StringInfo buf, List *members)
+{
+	ListCell   *cell;
+
+	appendStringInfoChar(buf, '{');
+	foreach(cell, members)
+	{
+		Member	   *member = lfirst(cell);
+
+		if (buf->data[buf->len - 1] != '{')
+			appendStringInfoString(buf, ", ");
+		escape_json(buf, text_to_cstring(ltfdw_text_from_ltdb(member->name, "name", "")));
+		appendStringInfoString(buf, ": ");
+		if (member->json)
+			appendBinaryStringInfo(buf, VARDATA_ANY(member->json),
+								   VARSIZE_ANY_EXHDR(member->json));
+		else
+			append_members(buf, member->members);
+	}
+	appendStringInfoChar(buf, '}');
+}
+
+/*
+ * The JSON object that the field columns of a row make, in the database's
+ * encoding.  A NULL is left out, which reads back as NULL.
+ */
+text *
+ltfdw_fields_to_json(const LtfdwTable *table, TupleTableSlot *slot)
+{
+	List	   *members = NIL;
+	StringInfoData buf;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		LtfdwField *field = table->columns[i].field;
+		List	  **level = &members;
+		Member	   *member = NULL;
+		Datum		value;
+		bool		isnull;
+
+		if (field == NULL)
+			continue;
+		value = slot_getattr(slot, i + 1, &isnull);
+		if (isnull)
+			continue;
+		for (int depth = 0; depth < field->nsteps; depth++)
+		{
+			member = find_or_add_member(level, field, depth);
+			level = &member->members;
+		}
+		member->json = DatumGetTextPP(FunctionCall1(&field->to_json, value));
+	}
+	initStringInfo(&buf);
+	append_members(&buf, members);
+	return cstring_to_text_with_len(buf.data, buf.len);
+}
