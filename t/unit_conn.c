@@ -718,21 +718,21 @@ test_idle_restart(void)
 static void
 test_going_away(void)
 {
+	static const int codes[] = {1001, 1012, 1013, 1014};
 	int			closes = 0;
 	ltdb_reply *reply;
 
 	begin(handle_backwards);
 	start();
 	reply = fetch(1, 1, 0, false);
-	while (closes < 3)
+	while (closes < 4)
 	{
 		wait_once();
 		if (server.step > 0)
 		{
-			closes++;
 			server.step = 0;
 			server.messages = 0;
-			peer_send_close(&server, closes == 1 ? 1012 : 1001);
+			peer_send_close(&server, codes[closes++]);
 			peer_flush(&server);
 			peer_hang_up(&server);
 		}

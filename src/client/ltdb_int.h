@@ -262,6 +262,7 @@ typedef struct ltdbp_socket
 	ltdbp_socket_state state;
 	struct lws_context *context;
 	struct lws *wsi;
+	int			wake_fd;		/* of the context, -1 = lws looks after it */
 	bool		handshaking;	/* the upgrade request is on its way */
 	bool		active;			/* something happened in this round */
 	int			close_code;		/* of the peer's close frame, 0 = none came */
@@ -297,8 +298,11 @@ typedef enum ltdbp_target
 	LTDBP_TARGET_NONE			/* nobody waits for it any more */
 } ltdbp_target;
 
-/* A WebSocket close code that no server sends for a reason of LTDB's. */
+/* WebSocket close codes that no server sends for a reason of LTDB's. */
 #define LTDBP_CLOSE_PROTOCOL_ERROR 1002
+#define LTDBP_CLOSE_RESTART 1012
+#define LTDBP_CLOSE_TRY_LATER 1013
+#define LTDBP_CLOSE_BAD_GATEWAY 1014
 
 struct ltdb_conn
 {

@@ -31,15 +31,24 @@ next_random(ltdb_conn *conn)
 }
 
 /*
- * Whether the peer's close frame is about us, and not about itself.  A server
- * about to restart says 1012, for which libwebsockets, not knowing that code,
- * puts "protocol error".
+ * Whether the peer's close frame is about us, and not about itself.  Some
+ * libwebsockets do not know the codes from 1012 on, and put "protocol error".
  */
 static bool
 is_refusal(int close_code)
 {
-	return close_code != 0 && close_code != LTDB_CLOSE_GOING_AWAY &&
-		close_code != LTDBP_CLOSE_PROTOCOL_ERROR;
+	switch (close_code)
+	{
+		case 0:
+		case LTDB_CLOSE_GOING_AWAY:
+		case LTDBP_CLOSE_PROTOCOL_ERROR:
+		case LTDBP_CLOSE_RESTART:
+		case LTDBP_CLOSE_TRY_LATER:
+		case LTDBP_CLOSE_BAD_GATEWAY:
+			return false;
+		default:
+			return true;
+	}
 }
 
 /*

@@ -12,11 +12,13 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <libwebsockets.h>
 
@@ -243,6 +245,45 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	return 0;
 }
 
+/* ---- a descriptor that libwebsockets may lose ---- */
+
+/*
+ * Destroying a context of 4.3, up to 4.3.5 at least, does not close the
+ * descriptor by which other threads wake it: each connection would cost the
+ * process one.  Only an event loop gets to see it, as the first to be added.
+ * So this is the default loop, and a look at what is added to it.
+ */
+static int	first_fd = -1;
+
+#if LWS_LIBRARY_VERSION_NUMBER >= 4003000
+static int
+note_first_fd(struct lws *wsi)
+{
+	if (first_fd < 0)
+		first_fd = (int) lws_get_socket_fd(wsi);
+	return 0;
+}
+
+static const struct lws_event_loop_ops loop_ops = {
+	.name = "poll",
+	.sock_accept = note_first_fd,
+	.flags = LELOF_ISPOLL
+};
+
+static const lws_plugin_evlib_t loop = {
+	.hdr = {"poll", "lws_evlib_plugin", "n/a", LWS_PLUGIN_API_MAGIC},
+	.ops = &loop_ops
+};
+#endif
+
+/* To be called as soon as the context is gone. */
+static void
+close_wake_fd(int wake_fd)
+{
+	if (wake_fd >= 0 && fcntl(wake_fd, F_GETFD) != -1)
+		close(wake_fd);
+}
+
 /* ---- opening, serving, closing ---- */
 
 /*
@@ -274,10 +315,18 @@ create_context(ltdb_conn *conn)
 	if (conn->url.tls)
 		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 
+#if LWS_LIBRARY_VERSION_NUMBER >= 4003000
+	info.event_lib_custom = &loop;
+#endif
+
 	route_log();
+	first_fd = -1;
 	sigaction(SIGPIPE, NULL, &sigpipe);
 	context = lws_create_context(&info);
 	sigaction(SIGPIPE, &sigpipe, NULL);
+	conn->socket.wake_fd = first_fd;
+	if (context == NULL)
+		close_wake_fd(first_fd);
 	return context;
 }
 
@@ -350,7 +399,10 @@ ltdbp_socket_close(ltdbp_socket *socket)
 {
 	socket->state = LTDBP_SOCKET_NONE;
 	if (socket->context != NULL)
+	{
 		lws_context_destroy(socket->context);
+		close_wake_fd(socket->wake_fd);
+	}
 	socket->context = NULL;
 	socket->wsi = NULL;
 }
