@@ -25,6 +25,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/connection.o \
 	src/fdw/reader.o \
 	src/fdw/scan.o \
+	src/fdw/async.o \
 	src/fdw/explain.o \
 	src/fdw/convert.o \
 	src/fdw/field.o \

@@ -34,6 +34,12 @@ ltfdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = ltfdw_ReScanForeignScan;
 	routine->EndForeignScan = ltfdw_EndForeignScan;
 
+	/* running it beside others: async.c */
+	routine->IsForeignPathAsyncCapable = ltfdw_IsForeignPathAsyncCapable;
+	routine->ForeignAsyncRequest = ltfdw_ForeignAsyncRequest;
+	routine->ForeignAsyncConfigureWait = ltfdw_ForeignAsyncConfigureWait;
+	routine->ForeignAsyncNotify = ltfdw_ForeignAsyncNotify;
+
 	/* planning a write: modify.c */
 	routine->IsForeignRelUpdatable = ltfdw_IsForeignRelUpdatable;
 	routine->AddForeignUpdateTargets = ltfdw_AddForeignUpdateTargets;

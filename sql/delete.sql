@@ -57,7 +57,7 @@ ALTER TABLE parent ATTACH PARTITION part_y FOR VALUES IN ('y');
 CREATE TABLE part_local PARTITION OF parent DEFAULT;
 INSERT INTO parent SELECT k, s, k || s FROM unnest(ARRAY['x', 'y', 'z']) k, generate_series(1, 3) s;
 SELECT tableoid::regclass::text AS part, count(*) FROM parent GROUP BY part ORDER BY part;
-DELETE FROM parent WHERE ts = 2 RETURNING tableoid::regclass, *;
+WITH d AS (DELETE FROM parent WHERE ts = 2 RETURNING tableoid::regclass, *) SELECT * FROM d ORDER BY key;
 CREATE VIEW v AS SELECT key, ts FROM parent WHERE ts < 3;
 DELETE FROM v WHERE key = 'y';
 SELECT * FROM parent ORDER BY key, ts;

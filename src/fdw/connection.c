@@ -285,14 +285,14 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 }
 
 /*
- * The next item of a reply, waiting for it; an error is raised, not returned.
- * The counters may be NULL.
+ * The next item of a reply, if it has arrived; LTDB_WAIT if not.  An error is
+ * raised, not returned.  The counters may be NULL.
  */
 ltdb_next
-ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
-					  LtfdwCounters *counters)
+ltfdw_connection_try(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+					 LtfdwCounters *counters)
 {
-	for (;;)
+	for (bool polled = false;; polled = true)
 	{
 		ltdb_next	next = ltdb_reply_next(reply, item);
 
@@ -301,10 +301,32 @@ ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
 						 ltdb_reply_message(reply));
 		if (next == LTDB_ITEM && counters)
 			counters->records++;
-		if (next != LTDB_WAIT)
+		if (next != LTDB_WAIT || polled)
 			return next;
-		wait_for_server(conn, counters);
+		ltdb_poll(conn->handle);
 	}
+}
+
+/* The same, waiting for it. */
+ltdb_next
+ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+					  LtfdwCounters *counters)
+{
+	ltdb_next	next;
+
+	while ((next = ltfdw_connection_try(conn, reply, item, counters)) == LTDB_WAIT)
+		wait_for_server(conn, counters);
+	return next;
+}
+
+/* Wait until all requests so far are on their way. */
+void
+ltfdw_connection_push(LtfdwConn *conn)
+{
+	while (ltdb_poll(conn->handle) == LTDB_CONNECTING ||
+		   (ltdb_conn_error(conn->handle) == LTDB_OK &&
+			(ltdb_wants(conn->handle) & LTDB_WANT_WRITE) != 0))
+		wait_for_server(conn, NULL);
 }
 
 /* Wait until a request without items is acknowledged. */

@@ -81,6 +81,7 @@ typedef struct LtfdwPrices
 	double		request;		/* a request and its answer */
 	double		record;			/* a record in an answer */
 	bool		remote_estimate;	/* ask the server while planning */
+	bool		async;			/* may be scanned beside other tables */
 } LtfdwPrices;
 
 /* What the catalogs say of one foreign table: option.c, column.c. */
@@ -270,6 +271,9 @@ typedef struct LtfdwReply
 	MemoryContextCallback release;
 } LtfdwReply;
 
+/* A list of keys on its way from the server: keys.c. */
+typedef struct LtfdwKeyList LtfdwKeyList;
+
 /* Walks keys, intervals and pages with requests in flight: reader.c. */
 typedef struct LtfdwReader LtfdwReader;
 
@@ -283,6 +287,17 @@ typedef struct LtfdwRecord
 	int64		ts_sec;
 	ltdb_text	data;			/* UTF-8; lent until the next record */
 } LtfdwRecord;
+
+/* How far a run of a scan has come. */
+typedef enum LtfdwPhase
+{
+	LTFDW_BEFORE,				/* nothing computed yet */
+	LTFDW_EMPTY,				/* the conditions contradict each other */
+	LTFDW_LISTING,				/* waiting for the keys */
+	LTFDW_COLLECTING,			/* waiting for the newest records */
+	LTFDW_READING,
+	LTFDW_STORED				/* all rows are in stored: read from there */
+} LtfdwPhase;
 
 /* fdw_state of a ForeignScanState: scan.c. */
 typedef struct LtfdwScan
@@ -301,13 +316,16 @@ typedef struct LtfdwScan
 
 	MemoryContext query_cxt;	/* what one run computes */
 	LtfdwValue *values;
+	LtfdwQuery	query;
 	LtfdwConn  *conn;			/* NULL until the first row is asked for */
+	LtfdwPhase	phase;
+	bool		again;			/* begin a run with the next row */
+	bool		pending;		/* the last call found no row, but there may be more */
+	LtfdwKeyList *key_list;
+	LtfdwReply *latest;
 	LtfdwReader *reader;
-	bool		started;
-	bool		empty;			/* the conditions contradict each other */
 	Tuplestorestate *stored;	/* rows kept, or collected before the first is shown */
 	TupleTableSlot *stored_slot;
-	bool		complete;		/* all rows are in stored: read from there */
 	LtfdwCounters counters;
 } LtfdwScan;
 
@@ -356,6 +374,9 @@ extern void ltfdw_keys_normalize(LtfdwKeys *keys);
 extern LtfdwKeys ltfdw_keys_intersect(LtfdwKeys a, LtfdwKeys b);
 extern void ltfdw_warn_about_empty_key(const char *collection);
 extern void ltfdw_keys_order(LtfdwKeys *keys, const LtfdwOrder *order);
+extern LtfdwKeyList *ltfdw_key_list_start(LtfdwConn *conn, const char *collection,
+										  LtfdwInterval interval, LtfdwCounters *counters);
+extern ltdb_next ltfdw_key_list_next(LtfdwKeyList *list, LtfdwKeys *keys, bool wait);
 extern LtfdwKeys ltfdw_keys_list(LtfdwConn *conn, const char *collection,
 								 LtfdwInterval interval, LtfdwCounters *counters);
 
@@ -389,6 +410,9 @@ extern LtfdwConn *ltfdw_connection_get(Oid userid, Oid serverid);
 extern ltdb_conn *ltfdw_connection_handle(LtfdwConn *conn);
 extern ltdb_next ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply,
 									   ltdb_record *item, LtfdwCounters *counters);
+extern ltdb_next ltfdw_connection_try(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+									  LtfdwCounters *counters);
+extern void ltfdw_connection_push(LtfdwConn *conn);
 extern void ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply);
 extern LtfdwReply *ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply);
 extern void ltfdw_reply_release(LtfdwReply *owned);
@@ -399,7 +423,7 @@ extern LtfdwReader *ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table,
 									 LtfdwCounters *counters);
 extern void ltfdw_reader_start(LtfdwReader *reader, const LtfdwQuery *query,
 							   LtfdwReading reading);
-extern bool ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record);
+extern ltdb_next ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record, bool wait);
 extern void ltfdw_reader_stop(LtfdwReader *reader);
 
 /* in scan.c */
@@ -407,6 +431,12 @@ extern void ltfdw_BeginForeignScan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *ltfdw_IterateForeignScan(ForeignScanState *node);
 extern void ltfdw_ReScanForeignScan(ForeignScanState *node);
 extern void ltfdw_EndForeignScan(ForeignScanState *node);
+
+/* in async.c */
+extern bool ltfdw_IsForeignPathAsyncCapable(ForeignPath *path);
+extern void ltfdw_ForeignAsyncRequest(AsyncRequest *areq);
+extern void ltfdw_ForeignAsyncConfigureWait(AsyncRequest *areq);
+extern void ltfdw_ForeignAsyncNotify(AsyncRequest *areq);
 
 /* in convert.c */
 extern text *ltfdw_text_from_ltdb(ltdb_text value, const char *what, const char *collection);

@@ -275,7 +275,7 @@ ltfdw_delete_key(PG_FUNCTION_ARGS)
 	LtfdwRecord record;
 
 	ltfdw_reader_start(reader, &query, everything);
-	while (ltfdw_reader_next(reader, &record))
+	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
 	{
 		ltdb_record identity = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, {"", 0}};
 

@@ -123,7 +123,7 @@ see_newest_records(LtfdwConn *conn, LtfdwTable *table, text *key, List **members
 	LtfdwRecord record;
 
 	ltfdw_reader_start(reader, &query, reading);
-	while (ltfdw_reader_next(reader, &record))
+	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
 		(void) ltfdw_json_members(record.data, see_member, members);
 	ltfdw_reader_stop(reader);
 }

@@ -124,20 +124,32 @@ append_key(LtfdwKeys *keys, int *allocated, const char *collection, ltdb_text ke
 	keys->items[keys->count++] = ltfdw_text_from_ltdb(key, "key", collection);
 }
 
-/*
- * Every key with a record in an interval, in the current context: one "query"
- * request, whose answer holds the newest record of each key.
- */
-LtfdwKeys
-ltfdw_keys_list(LtfdwConn *conn, const char *collection, LtfdwInterval interval,
-				LtfdwCounters *counters)
+struct LtfdwKeyList
 {
-	LtfdwKeys	keys = {false, 0, NULL};
-	int			allocated = 0;
-	ltdb_latest request = {{0}};
+	LtfdwConn  *conn;
+	const char *collection;
+	LtfdwCounters *counters;
 	LtfdwReply *owned;
-	ltdb_record item;
-	ltdb_next	next;
+	LtfdwKeys	keys;
+	int			allocated;
+	MemoryContext cxt;
+};
+
+/*
+ * Ask for every key with a record in an interval: one "query" request, whose
+ * answer holds the newest record of each key.  Keys go to the current context.
+ */
+LtfdwKeyList *
+ltfdw_key_list_start(LtfdwConn *conn, const char *collection, LtfdwInterval interval,
+					 LtfdwCounters *counters)
+{
+	LtfdwKeyList *list = palloc0(sizeof(LtfdwKeyList));
+	ltdb_latest request = {{0}};
+
+	list->conn = conn;
+	list->collection = collection;
+	list->counters = counters;
+	list->cxt = CurrentMemoryContext;
 
 	/* LTDB refuses at <= 0; then some keys may be listed for nothing */
 	request.collection = ltfdw_text_to_ltdb(collection, strlen(collection));
@@ -145,16 +157,50 @@ ltfdw_keys_list(LtfdwConn *conn, const char *collection, LtfdwInterval interval,
 	request.from_sec = interval.from_sec;
 	if (counters)
 		counters->requests++;
-	owned = ltfdw_reply_own(conn, ltdb_send_latest(ltfdw_connection_handle(conn), &request));
-	while ((next = ltfdw_connection_next(conn, owned->reply, &item, counters)) != LTDB_DONE)
+	list->owned = ltfdw_reply_own(conn, ltdb_send_latest(ltfdw_connection_handle(conn), &request));
+	ltdb_poll(ltfdw_connection_handle(conn));
+	return list;
+}
+
+/* The keys, if they have all arrived: LTDB_DONE, or LTDB_WAIT if not. */
+ltdb_next
+ltfdw_key_list_next(LtfdwKeyList *list, LtfdwKeys *keys, bool wait)
+{
+	MemoryContext old = MemoryContextSwitchTo(list->cxt);
+	ltdb_record item;
+	ltdb_next	next;
+
+	for (;;)
 	{
-		if (next == LTDB_RESTART)
-			keys.count = 0;
+		next = wait
+			? ltfdw_connection_next(list->conn, list->owned->reply, &item, list->counters)
+			: ltfdw_connection_try(list->conn, list->owned->reply, &item, list->counters);
+		if (next == LTDB_ITEM)
+			append_key(&list->keys, &list->allocated, list->collection, item.key);
+		else if (next == LTDB_RESTART)
+			list->keys.count = 0;
 		else
-			append_key(&keys, &allocated, collection, item.key);
+			break;
 	}
-	ltfdw_counters_add(counters, owned->reply);
-	ltfdw_reply_release(owned);
-	ltfdw_keys_normalize(&keys);
+	if (next == LTDB_DONE)
+	{
+		ltfdw_counters_add(list->counters, list->owned->reply);
+		ltfdw_reply_release(list->owned);
+		ltfdw_keys_normalize(&list->keys);
+		*keys = list->keys;
+	}
+	MemoryContextSwitchTo(old);
+	return next;
+}
+
+/* All of that at once, waiting. */
+LtfdwKeys
+ltfdw_keys_list(LtfdwConn *conn, const char *collection, LtfdwInterval interval,
+				LtfdwCounters *counters)
+{
+	LtfdwKeys	keys;
+
+	(void) ltfdw_key_list_next(ltfdw_key_list_start(conn, collection, interval, counters),
+							   &keys, true);
 	return keys;
 }

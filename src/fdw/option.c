@@ -75,6 +75,7 @@ static const LtfdwOption option_table[] = {
 	{"fdw_request_cost", ForeignServerRelationId, check_price},
 	{"fdw_tuple_cost", ForeignServerRelationId, check_price},
 	{"use_remote_estimate", ForeignServerRelationId, check_boolean},
+	{"async_capable", ForeignServerRelationId, check_boolean},
 
 	{"api_key", UserMappingRelationId, check_api_key},
 
@@ -83,6 +84,7 @@ static const LtfdwOption option_table[] = {
 	{"batch_size", ForeignTableRelationId, check_batch_size},
 	{"updatable", ForeignTableRelationId, check_boolean},
 	{"use_remote_estimate", ForeignTableRelationId, check_boolean},
+	{"async_capable", ForeignTableRelationId, check_boolean},
 	{"invalid_json", ForeignTableRelationId, check_invalid_json},
 
 	{"column_name", AttributeRelationId, check_column_name},
@@ -412,6 +414,8 @@ new_table(ForeignServer *server, List *table_options, const char *collection)
 											 DEFAULT_TUPLE_COST);
 	result->prices.remote_estimate =
 		boolean_or_default(get_table_option(table_options, server, "use_remote_estimate"), false);
+	result->prices.async =
+		boolean_or_default(get_table_option(table_options, server, "async_capable"), true);
 	return result;
 }
 

@@ -251,14 +251,20 @@ fill_window(LtfdwReader *reader)
 		ltdb_poll(ltfdw_connection_handle(reader->conn));
 }
 
-/* The next record of the page at the head of the window; false at its end. */
-static bool
-next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record)
+/* The next record of the page at the head of the window; LTDB_DONE at its end. */
+static ltdb_next
+next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record, bool wait)
 {
 	ltdb_record item;
+	ltdb_next	next;
 
-	while (ltfdw_connection_next(reader->conn, page->reply, &item, reader->counters) == LTDB_ITEM)
+	for (;;)
 	{
+		next = wait
+			? ltfdw_connection_next(reader->conn, page->reply, &item, reader->counters)
+			: ltfdw_connection_try(reader->conn, page->reply, &item, reader->counters);
+		if (next != LTDB_ITEM)
+			return next;
 		page->count++;
 		page->last_sec = item.ts_sec;
 		reader->records++;
@@ -267,14 +273,13 @@ next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record)
 		{
 			if (reader->reading.reverse)
 				continue;
-			return false;
+			return LTDB_DONE;
 		}
 		record->key = reader->query.keys.items[page->key_no];
 		record->ts_sec = item.ts_sec;
 		record->data = item.data;
-		return true;
+		return LTDB_ITEM;
 	}
-	return false;
 }
 
 /* Whether a full page leaves some of its interval to read; then that is next. */
@@ -320,26 +325,31 @@ enough_of_key(LtfdwReader *reader, const LtfdwPage *page)
 		reader->shown_of_key >= reader->reading.key_limit;
 }
 
-/* The next record of the query; false when there are no more. */
-bool
-ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record)
+/*
+ * The next record of the query: LTDB_ITEM, or LTDB_DONE when there are no
+ * more, or, unless we are to wait, LTDB_WAIT if it has not arrived.
+ */
+ltdb_next
+ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record, bool wait)
 {
 	if (reader->reading.limit >= 0 && reader->shown >= reader->reading.limit)
-		return false;
+		return LTDB_DONE;
 	if (reader->npages == 0)
 		fill_window(reader);
 	while (reader->npages > 0)
 	{
 		LtfdwPage  *page = &reader->pages[reader->head];
 		bool		enough = enough_of_key(reader, page);
+		ltdb_next	next = enough ? LTDB_DONE : next_of_page(reader, page, record, wait);
 
-		if (!enough && next_of_page(reader, page, record))
+		if (next == LTDB_ITEM)
 		{
 			reader->shown++;
 			reader->shown_of_key++;
-			return true;
 		}
+		if (next != LTDB_DONE)
+			return next;
 		finish_page(reader, page, enough);
 	}
-	return false;
+	return LTDB_DONE;
 }

@@ -54,6 +54,8 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 
 	scan->counters.timing = estate->es_instrument & INSTRUMENT_TIMER;
 
+	scan->again = true;
+
 	/* without parameters a rescan is announced, with them it is to be expected */
 	scan->keep = (eflags & EXEC_FLAG_REWIND) != 0 || !bms_is_empty(plan->scan.plan.extParam);
 	scan->stored_slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(node->ss.ss_currentRelation),
@@ -184,78 +186,93 @@ is_latest_query(const LtfdwScan *scan, const LtfdwQuery *query)
  * are collected before any is shown; they may go to a temporary file.
  */
 static void
-collect_latest(ForeignScanState *node, LtfdwScan *scan, const LtfdwQuery *query)
+start_latest(LtfdwScan *scan)
 {
-	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	ExprContext *econtext = node->ss.ps.ps_ExprContext;
-	const LtfdwTable *table = scan->table;
-	LtfdwInterval interval = query->times.items[0];
+	LtfdwInterval interval = scan->query.times.items[0];
 	ltdb_latest request = {{0}};
-	LtfdwReply *owned;
-	ltdb_record item;
-	ltdb_next	next;
 
-	request.collection = ltfdw_text_to_ltdb(table->collection, strlen(table->collection));
-	if (!query->keys.all)
-		request.key = ltfdw_datum_to_ltdb(query->keys.items[0]);
+	request.collection = ltfdw_text_to_ltdb(scan->table->collection,
+											strlen(scan->table->collection));
+	if (!scan->query.keys.all)
+		request.key = ltfdw_datum_to_ltdb(scan->query.keys.items[0]);
 	request.at_sec = interval.to_sec;
 	request.from_sec = interval.from_sec;
 	scan->counters.requests++;
-	owned = ltfdw_reply_own(scan->conn,
-							ltdb_send_latest(ltfdw_connection_handle(scan->conn), &request));
-	while ((next = ltfdw_connection_next(scan->conn, owned->reply, &item,
-										 &scan->counters)) != LTDB_DONE)
-	{
-		MemoryContext old;
-		LtfdwRecord record;
-
-		if (next == LTDB_RESTART)
-		{
-			tuplestore_clear(scan->stored);
-			continue;
-		}
-
-		/* from = 0 means no bound to LTDB, and a key may have no name there */
-		if (item.ts_sec < interval.from_sec || item.ts_sec > interval.to_sec)
-			continue;
-		if (item.key.len_bytes == 0)
-		{
-			ltfdw_warn_about_empty_key(table->collection);
-			continue;
-		}
-		ResetExprContext(econtext);
-		old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-		record.key = ltfdw_text_from_ltdb(item.key, "key", table->collection);
-		record.ts_sec = item.ts_sec;
-		record.data = item.data;
-		if (scan->key_filter == NULL || key_passes(node, scan, record.key))
-		{
-			ExecClearTuple(slot);
-			ltfdw_record_to_slot(scan->projection, &record, slot);
-			tuplestore_puttupleslot(scan->stored, slot);
-			ExecClearTuple(slot);
-		}
-		MemoryContextSwitchTo(old);
-	}
-	ltfdw_counters_add(&scan->counters, owned->reply);
-	ltfdw_reply_release(owned);
-	scan->complete = true;
+	scan->latest = ltfdw_reply_own(scan->conn,
+								   ltdb_send_latest(ltfdw_connection_handle(scan->conn), &request));
+	ltdb_poll(ltfdw_connection_handle(scan->conn));
 }
 
-/* ---- rows ---- */
-
+/* Keep the newest record of a key, if it is one of the query's. */
 static void
-start_reading(ForeignScanState *node, LtfdwScan *scan, LtfdwQuery *query)
+collect_record(ForeignScanState *node, LtfdwScan *scan, const ltdb_record *item)
+{
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	LtfdwInterval interval = scan->query.times.items[0];
+	LtfdwRecord record = {NULL, item->ts_sec, item->data};
+	MemoryContext old;
+
+	/* from = 0 means no bound to LTDB, and a key may have no name there */
+	if (item->ts_sec < interval.from_sec || item->ts_sec > interval.to_sec)
+		return;
+	if (item->key.len_bytes == 0)
+	{
+		ltfdw_warn_about_empty_key(scan->table->collection);
+		return;
+	}
+	ResetExprContext(econtext);
+	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	record.key = ltfdw_text_from_ltdb(item->key, "key", scan->table->collection);
+	if (scan->key_filter == NULL || key_passes(node, scan, record.key))
+	{
+		ExecClearTuple(slot);
+		ltfdw_record_to_slot(scan->projection, &record, slot);
+		tuplestore_puttupleslot(scan->stored, slot);
+		ExecClearTuple(slot);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* LTDB_DONE when all newest records are there, or LTDB_WAIT. */
+static ltdb_next
+collect_latest(ForeignScanState *node, LtfdwScan *scan, bool wait)
+{
+	ltdb_record item;
+	ltdb_next	next;
+
+	for (;;)
+	{
+		next = wait
+			? ltfdw_connection_next(scan->conn, scan->latest->reply, &item, &scan->counters)
+			: ltfdw_connection_try(scan->conn, scan->latest->reply, &item, &scan->counters);
+		if (next == LTDB_ITEM)
+			collect_record(node, scan, &item);
+		else if (next == LTDB_RESTART)
+			tuplestore_clear(scan->stored);
+		else
+			break;
+	}
+	if (next == LTDB_DONE)
+	{
+		ltfdw_counters_add(&scan->counters, scan->latest->reply);
+		ltfdw_reply_release(scan->latest);
+	}
+	return next;
+}
+
+/* ---- a run ---- */
+
+/* Begin to read, the keys being settled. */
+static void
+start_reading(ForeignScanState *node, LtfdwScan *scan)
 {
 	LtfdwReading reading = {scan->order.reverse, -1, -1};
 	int64		limit = row_limit(node, scan);
 
-	if (query->keys.all)
-		query->keys = ltfdw_keys_list(scan->conn, scan->table->collection,
-									  ltfdw_intervals_span(query->times), &scan->counters);
 	if (scan->key_filter)
-		filter_keys(node, scan, &query->keys);
-	ltfdw_keys_order(&query->keys, &scan->order);
+		filter_keys(node, scan, &scan->query.keys);
+	ltfdw_keys_order(&scan->query.keys, &scan->order);
 
 	if (scan->reduction == LTFDW_FIRST_ROWS)
 		reading.limit = limit;
@@ -263,7 +280,8 @@ start_reading(ForeignScanState *node, LtfdwScan *scan, LtfdwQuery *query)
 		reading.key_limit = limit;
 	else if (scan->reduction == LTFDW_ONE_OF_KEY)
 		reading.key_limit = 1;
-	ltfdw_reader_start(scan->reader, query, reading);
+	ltfdw_reader_start(scan->reader, &scan->query, reading);
+	scan->phase = LTFDW_READING;
 }
 
 static void
@@ -289,7 +307,7 @@ forget(LtfdwScan *scan)
 		tuplestore_end(scan->stored);
 	scan->stored = NULL;
 	scan->values = NULL;
-	scan->complete = false;
+	scan->phase = LTFDW_BEFORE;
 	MemoryContextReset(scan->query_cxt);
 }
 
@@ -297,13 +315,12 @@ forget(LtfdwScan *scan)
 static bool
 start_again(ForeignScanState *node, LtfdwScan *scan)
 {
-	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	MemoryContext old;
 	bool		same;
 
-	if (scan->values == NULL || (!scan->complete && !scan->empty) || scan->limit_states != NIL)
+	if ((scan->phase != LTFDW_STORED && scan->phase != LTFDW_EMPTY) || scan->limit_states != NIL)
 		return false;
-	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
 	same = same_values(scan, scan->values, compute_values(node, scan));
 	MemoryContextSwitchTo(old);
 	if (same && scan->stored)
@@ -311,36 +328,48 @@ start_again(ForeignScanState *node, LtfdwScan *scan)
 	return same;
 }
 
+/* Compute what to ask for, and ask. */
 static void
 start(ForeignScanState *node, LtfdwScan *scan)
 {
 	MemoryContext old;
-	LtfdwQuery	query;
 
-	scan->started = true;
 	if (start_again(node, scan))
 		return;
 
 	forget(scan);
 	old = MemoryContextSwitchTo(scan->query_cxt);
 	scan->values = compute_values(node, scan);
-	query = ltfdw_query_evaluate(scan->conditions, scan->values);
-	scan->empty = ltfdw_query_is_empty(&query);
-	if (!scan->empty)
+	scan->query = ltfdw_query_evaluate(scan->conditions, scan->values);
+	if (ltfdw_query_is_empty(&scan->query))
+		scan->phase = LTFDW_EMPTY;
+	else
 	{
-		bool		latest = is_latest_query(scan, &query);
+		bool		latest = is_latest_query(scan, &scan->query);
 
 		if (scan->conn == NULL)
 			connect(node, scan);
 		if (latest || scan->keep)
 			scan->stored = tuplestore_begin_heap(false, false, work_mem);
 		if (latest)
-			collect_latest(node, scan, &query);
+		{
+			start_latest(scan);
+			scan->phase = LTFDW_COLLECTING;
+		}
+		else if (scan->query.keys.all)
+		{
+			scan->key_list = ltfdw_key_list_start(scan->conn, scan->table->collection,
+												  ltfdw_intervals_span(scan->query.times),
+												  &scan->counters);
+			scan->phase = LTFDW_LISTING;
+		}
 		else
-			start_reading(node, scan, &query);
+			start_reading(node, scan);
 	}
 	MemoryContextSwitchTo(old);
 }
+
+/* ---- rows ---- */
 
 /* Keep a row for a rescan, or give up keeping them when they are too many. */
 static void
@@ -358,40 +387,85 @@ keep_row(LtfdwScan *scan, TupleTableSlot *slot)
 }
 
 /* The next row of those kept, in the slot that the executor expects. */
-static TupleTableSlot *
+static void
 stored_row(LtfdwScan *scan, TupleTableSlot *slot)
 {
 	int			natts = slot->tts_tupleDescriptor->natts;
 
 	if (!tuplestore_gettupleslot(scan->stored, true, false, scan->stored_slot))
-		return slot;
+		return;
 	slot_getallattrs(scan->stored_slot);
 	memcpy(slot->tts_values, scan->stored_slot->tts_values, natts * sizeof(Datum));
 	memcpy(slot->tts_isnull, scan->stored_slot->tts_isnull, natts * sizeof(bool));
-	return ExecStoreVirtualTuple(slot);
+	ExecStoreVirtualTuple(slot);
 }
 
+static ltdb_next
+read_row(LtfdwScan *scan, TupleTableSlot *slot, bool wait)
+{
+	LtfdwRecord record;
+	ltdb_next	next = ltfdw_reader_next(scan->reader, &record, wait);
+
+	if (next == LTDB_ITEM)
+	{
+		ltfdw_record_to_slot(scan->projection, &record, slot);
+		keep_row(scan, slot);
+	}
+	else if (next == LTDB_DONE && scan->stored)
+	{
+		/* at their end, for the rest of this run */
+		while (tuplestore_advance(scan->stored, true))
+			;
+		scan->phase = LTFDW_STORED;
+	}
+	return next;
+}
+
+/* Wait for what comes before the first row; LTDB_WAIT if that is not there. */
+static ltdb_next
+prepare_rows(ForeignScanState *node, LtfdwScan *scan, bool wait)
+{
+	ltdb_next	next = LTDB_DONE;
+
+	if (scan->phase == LTFDW_LISTING)
+	{
+		next = ltfdw_key_list_next(scan->key_list, &scan->query.keys, wait);
+		if (next == LTDB_DONE)
+			start_reading(node, scan);
+	}
+	else if (scan->phase == LTFDW_COLLECTING)
+	{
+		next = collect_latest(node, scan, wait);
+		if (next == LTDB_DONE)
+			scan->phase = LTFDW_STORED;
+	}
+	return next;
+}
+
+/*
+ * In an asynchronous scan (async.c) an empty slot may only mean that the next
+ * row has not arrived yet.
+ */
 TupleTableSlot *
 ltfdw_IterateForeignScan(ForeignScanState *node)
 {
 	LtfdwScan  *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	LtfdwRecord record;
+	bool		wait = !node->ss.ps.async_capable;
 
-	if (!scan->started)
-		start(node, scan);
-	ExecClearTuple(slot);
-	if (scan->empty)
-		return slot;
-	if (scan->complete)
-		return stored_row(scan, slot);
-	if (ltfdw_reader_next(scan->reader, &record))
+	if (scan->again)
 	{
-		ltfdw_record_to_slot(scan->projection, &record, slot);
-		keep_row(scan, slot);
+		scan->again = false;
+		start(node, scan);
 	}
+	ExecClearTuple(slot);
+	scan->pending = prepare_rows(node, scan, wait) == LTDB_WAIT;
+	if (scan->pending || scan->phase == LTFDW_EMPTY)
+		return slot;
+	if (scan->phase == LTFDW_STORED)
+		stored_row(scan, slot);
 	else
-		scan->complete = scan->stored != NULL;
+		scan->pending = read_row(scan, slot, wait) == LTDB_WAIT;
 	return slot;
 }
 
@@ -400,7 +474,8 @@ ltfdw_ReScanForeignScan(ForeignScanState *node)
 {
 	LtfdwScan  *scan = node->fdw_state;
 
-	scan->started = false;
+	scan->again = true;
+	scan->pending = false;
 }
 
 void
