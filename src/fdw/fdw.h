@@ -310,7 +310,7 @@ typedef struct LtfdwScan
 	LtfdwReduction reduction;
 	bool		keep;			/* keep the rows, in case of a rescan */
 
-	List	   *value_states;	/* ExprStates of the values in the conditions */
+	List	   *value_states;	/* ExprStates: conditions' values, key filters' parameters */
 	ExprState  *key_filter;		/* NULL = none */
 	List	   *limit_states;
 

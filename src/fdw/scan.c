@@ -24,6 +24,30 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+/* Collect the parameters in an expression. */
+static bool
+collect_params(Node *node, List **params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+	{
+		*params = lappend(*params, node);
+		return false;
+	}
+	return expression_tree_walker(node, collect_params, params);
+}
+
+/* The expressions on which it depends what a run shows. */
+static List *
+values_of_run(List *values, List *filters)
+{
+	List	   *result = list_copy(values);
+
+	(void) collect_params((Node *) filters, &result);
+	return result;
+}
+
 void
 ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 {
@@ -31,6 +55,7 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 	EState	   *estate = node->ss.ps.state;
 	List	   *private = plan->fdw_private;
 	LtfdwScan  *scan = palloc0(sizeof(LtfdwScan));
+	List	   *values = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_VALUES);
 	List	   *filters = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_KEY_FILTERS);
 
 	node->fdw_state = scan;
@@ -46,8 +71,7 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 	scan->order.reverse = intVal(list_nth(private, LTFDW_SCAN_REVERSE));
 	scan->reduction = intVal(list_nth(private, LTFDW_SCAN_REDUCTION));
 
-	scan->value_states = ExecInitExprList(list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_VALUES),
-										  &node->ss.ps);
+	scan->value_states = ExecInitExprList(values_of_run(values, filters), &node->ss.ps);
 	scan->key_filter = filters ? ExecInitQual(filters, &node->ss.ps) : NULL;
 	scan->limit_states = ExecInitExprList(list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_LIMIT),
 										  &node->ss.ps);
@@ -67,8 +91,9 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 /* ---- settling what to ask for ---- */
 
 /*
- * The values in the conditions, in the current context.  They may be columns
- * of an outer row, which the executor passes as parameters.
+ * The values in the conditions, then the parameters of the key filters, in the
+ * current context.  They may be columns of an outer row, which the executor
+ * passes as parameters.
  */
 static LtfdwValue *
 compute_values(ForeignScanState *node, LtfdwScan *scan)
