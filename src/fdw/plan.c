@@ -124,6 +124,17 @@ is_searched_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 		table->columns[((Var *) expr)->varattno - 1].role == *role;
 }
 
+/* What LTDB answers of all clauses that a parameterized scan must satisfy. */
+static LtfdwPushdown *
+classify_parameterized(PlannerInfo *root, RelOptInfo *rel, ParamPathInfo *param_info)
+{
+	LtfdwRel   *lrel = rel->fdw_private;
+
+	return ltfdw_pushdown_classify(root, rel, lrel->table,
+								   list_concat_copy(rel->baserestrictinfo,
+													param_info->ppi_clauses));
+}
+
 /*
  * Scans with values from the outer side of a join: key = outer.key, or ts
  * compared with columns of the outer row.  Then a join sends a request for
@@ -132,7 +143,6 @@ is_searched_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 static void
 add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
 {
-	LtfdwRel   *lrel = rel->fdw_private;
 	LtfdwRole	roles[] = {LTFDW_KEY, LTFDW_TS};
 	List	   *outer_sets = NIL;
 	ListCell   *cell;
@@ -153,10 +163,9 @@ add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
 	foreach(cell, outer_sets)
 	{
 		ParamPathInfo *param_info = get_baserel_parampathinfo(root, rel, lfirst(cell));
-		List	   *clauses = list_concat_copy(rel->baserestrictinfo, param_info->ppi_clauses);
 		LtfdwOrder	order = {0};
 
-		add_scan_path(root, rel, ltfdw_pushdown_classify(root, rel, lrel->table, clauses),
+		add_scan_path(root, rel, classify_parameterized(root, rel, param_info),
 					  NIL, &order, param_info);
 	}
 }
@@ -207,7 +216,11 @@ ltfdw_GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath 
 {
 	LtfdwRel   *lrel = rel->fdw_private;
 	LtfdwPath  *path = linitial(best_path->fdw_private);
-	LtfdwPushdown *pushdown = path->pushdown;
+	ParamPathInfo *param_info = best_path->path.param_info;
+
+	/* a join of partitions has put its own outer side into the clauses since */
+	LtfdwPushdown *pushdown = param_info
+		? classify_parameterized(root, rel, param_info) : path->pushdown;
 	List	   *local_exprs = extract_actual_clauses(clauses_left(scan_clauses, pushdown->remote,
 																  pushdown->key_filters), false);
 	List	   *filter_exprs = extract_actual_clauses(pushdown->key_filters, false);
