@@ -400,11 +400,14 @@ explain_limit(const Explainer *ex)
 }
 
 static void
-explain_counters(const LtfdwCounters *counters, ExplainState *es)
+explain_counters(const LtfdwScan *scan, ExplainState *es)
 {
+	const LtfdwCounters *counters = &scan->counters;
+	int64		unread = scan->reader ? ltfdw_reader_bytes(scan->reader) : 0;
+
 	ExplainPropertyInteger("LTDB Requests", NULL, counters->requests, es);
 	ExplainPropertyInteger("LTDB Records", NULL, counters->records, es);
-	ExplainPropertyInteger("LTDB Bytes", NULL, counters->bytes, es);
+	ExplainPropertyInteger("LTDB Bytes", NULL, counters->bytes + unread, es);
 	if (es->timing)
 		ExplainPropertyFloat("LTDB Wait Time", "ms",
 							 INSTR_TIME_GET_MILLISEC(counters->wait_time), 3, es);
@@ -481,7 +484,7 @@ ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		explain_limit(&ex);
 	}
 	if (es->analyze)
-		explain_counters(&scan->counters, es);
+		explain_counters(scan, es);
 }
 
 void

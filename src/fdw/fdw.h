@@ -424,6 +424,7 @@ extern LtfdwReader *ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table,
 extern void ltfdw_reader_start(LtfdwReader *reader, const LtfdwQuery *query,
 							   LtfdwReading reading);
 extern ltdb_next ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record, bool wait);
+extern int64 ltfdw_reader_bytes(const LtfdwReader *reader);
 extern void ltfdw_reader_stop(LtfdwReader *reader);
 
 /* in scan.c */

@@ -282,6 +282,17 @@ next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record, bool wai
 	}
 }
 
+/* Bytes of answers that are being read, and not in the counters yet. */
+int64
+ltfdw_reader_bytes(const LtfdwReader *reader)
+{
+	int64		bytes = 0;
+
+	for (int i = 0; i < reader->npages; i++)
+		bytes += ltdb_reply_bytes(reader->pages[(reader->head + i) % WINDOW].reply);
+	return bytes;
+}
+
 /* Whether a full page leaves some of its interval to read; then that is next. */
 static bool
 advance(const LtfdwReader *reader, LtfdwPage *page)
