@@ -1,5 +1,6 @@
 \set ECHO none
 \i sql/include/setup.psql
+\i sql/include/explain.psql
 \set ECHO all
 -- The SQL functions.
 CREATE FOREIGN TABLE t (key text, ts timestamptz, data jsonb) SERVER ltdb OPTIONS (collection 'c');
@@ -22,7 +23,7 @@ SELECT count(*) FROM ltdb_kv_keys('ltdb', 'none');
 
 -- a value from there can be pushed down
 SELECT ltdb_kv_set('ltdb', 'config', 'station', 'b');
-EXPLAIN (VERBOSE, COSTS OFF) SELECT max(ts) FROM t WHERE key = ltdb_kv_get('ltdb', 'config', 'station');
+SELECT explain_lines('VERBOSE', $$SELECT max(ts) FROM t WHERE key = ltdb_kv_get('ltdb', 'config', 'station')$$);
 SELECT max(ts) FROM t WHERE key = ltdb_kv_get('ltdb', 'config', 'station');
 
 -- latest
@@ -84,5 +85,6 @@ SELECT ltdb_collections('ltdb');
 SELECT ltdb_kv_set('ltdb', 'c', 'k', 'v');
 RESET ROLE;
 DROP ROLE ltdb_nobody;
+DROP FUNCTION explain_lines;
 \set ECHO none
 \i sql/include/teardown.psql

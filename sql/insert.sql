@@ -1,5 +1,6 @@
 \set ECHO none
 \i sql/include/setup.psql
+\i sql/include/explain.psql
 \set ECHO all
 -- INSERT: batches, replacement, RETURNING, defaults, triggers, what is refused.
 CREATE FOREIGN TABLE t (key text NOT NULL, ts timestamptz NOT NULL, data jsonb) SERVER ltdb OPTIONS (batch_size '3');
@@ -90,9 +91,9 @@ SELECT * FROM without_ts WHERE key = 'a';
 -- EXPLAIN sends nothing, EXPLAIN ANALYZE does
 EXPLAIN (COSTS OFF) INSERT INTO t VALUES ('explained', '2020-01-01', '1');
 SELECT count(*) FROM t WHERE key = 'explained';
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) INSERT INTO t VALUES ('explained', '2020-01-01', '1');
+SELECT explain_lines('ANALYZE', $$INSERT INTO t VALUES ('explained', '2020-01-01', '1')$$);
 SELECT count(*) FROM t WHERE key = 'explained';
-DROP FUNCTION before_row, after_row;
+DROP FUNCTION before_row, after_row, explain_lines;
 DROP FOREIGN TABLE d;
 DROP SEQUENCE s;
 \set ECHO none

@@ -1,5 +1,6 @@
 \set ECHO none
 \i sql/include/setup.psql
+\i sql/include/explain.psql
 \set ECHO all
 -- Joins that send the values of the outer side: key = outer.key, ts bounds.
 CREATE FOREIGN TABLE t (key text, ts bigint, data text) SERVER ltdb OPTIONS (collection 'c');
@@ -8,16 +9,8 @@ FROM generate_series(1, 200) k, generate_series(1, 20) s;
 CREATE TABLE o (id int, key text, lower bigint, upper bigint);
 INSERT INTO o SELECT n, 'k' || to_char(n, 'FM000'), n, n + 2 FROM generate_series(1, 10) n;
 ANALYZE o;
-CREATE FUNCTION explain(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-  line text;
-BEGIN
-  FOR line IN EXECUTE 'EXPLAIN (VERBOSE, ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
-    IF line !~ 'Output:|Bytes|Memory|Batches|Cache|Hits|Storage|Sort Method|Buckets' THEN
-      RETURN NEXT regexp_replace(line, ' \(actual rows=(\S+) loops=(\d+)\)', ' rows=\1 loops=\2');
-    END IF;
-  END LOOP;
-END $$;
+CREATE FUNCTION explain(query text) RETURNS SETOF text LANGUAGE sql AS
+$$ SELECT line FROM explain_lines('VERBOSE, ANALYZE', query) line WHERE line !~ 'Output:' $$;
 
 -- ten outer keys, ten requests
 SELECT explain('SELECT o.id, t.ts FROM o JOIN t ON t.key = o.key');
@@ -52,7 +45,7 @@ EXPLAIN (COSTS OFF) SELECT count(*) FROM o JOIN t ON t.key = o.key;
 SELECT count(*) FROM o JOIN t ON t.key = o.key;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM t a JOIN t b USING (key, ts);
 SELECT count(*) FROM t a JOIN t b USING (key, ts);
-DROP FUNCTION explain;
+DROP FUNCTION explain, explain_lines;
 DROP TABLE o;
 \set ECHO none
 \i sql/include/teardown.psql
