@@ -24,15 +24,17 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* Collect the parameters in an expression. */
+/* Collect the parameters in an expression, into the List that params points to. */
 static bool
-collect_params(Node *node, List **params)
+collect_params(Node *node, void *params)
 {
+	List	  **list = params;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, Param))
 	{
-		*params = lappend(*params, node);
+		*list = lappend(*list, node);
 		return false;
 	}
 	return expression_tree_walker(node, collect_params, params);
