@@ -46,6 +46,9 @@
 /* The descriptors of a context: the socket, and lws' own event pipe. */
 #define MAX_FDS 8
 
+/* First byte of a WebSocket close frame. */
+#define CLOSE_FRAME 0x88
+
 #define LOG_LINES 8
 #define LOG_LINE_BYTES 256
 
@@ -171,6 +174,21 @@ receive(ltdb_conn *conn, struct lws *wsi, char *in, size_t len)
 	return -1;
 }
 
+/*
+ * Sending has failed: a server that refuses a message before all of it was
+ * sent says so and hangs up, and lws would close without having read that.
+ */
+static void
+read_farewell(ltdb_conn *conn, struct lws *wsi)
+{
+	unsigned char frame[4];
+
+	if (!conn->url.tls &&
+		recv(lws_get_socket_fd(wsi), frame, sizeof(frame), MSG_DONTWAIT) == sizeof(frame) &&
+		frame[0] == CLOSE_FRAME && frame[1] >= 2)
+		peer_closes(&conn->socket, frame + 2, 2);
+}
+
 static int
 send_piece(ltdb_conn *conn, struct lws *wsi)
 {
@@ -191,6 +209,7 @@ send_piece(ltdb_conn *conn, struct lws *wsi)
 	memcpy(socket->chunk + LWS_PRE, reply->message.bytes + socket->sent_bytes, len);
 	if (lws_write(wsi, socket->chunk + LWS_PRE, len, (enum lws_write_protocol) mode) < (int) len)
 	{
+		read_farewell(conn, wsi);
 		end(socket, "connection lost while sending");
 		return -1;
 	}
