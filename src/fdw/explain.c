@@ -129,6 +129,74 @@ begin_request(StringInfo buf, const LtfdwTable *table, ltdb_request_type type)
 	append_string_member(buf, ltdb_dialect_ltdb.m_collection, table->collection);
 }
 
+/* ---- bounds of ts ---- */
+
+/* The bounds of one side among plain comparisons, such as ">= $1". */
+static void
+append_bounds(const Explainer *ex, StringInfo buf, const char *name, List *conditions, bool lower)
+{
+	static const char *const operators[] = {"<>", "<", "<=", "=", ">=", ">"};
+	bool		any = false;
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+	{
+		LtfdwLeaf	leaf;
+
+		if (!ltfdw_condition_leaf(lfirst_node(List, cell), &leaf) ||
+			leaf.strategy == (lower ? BTLessStrategyNumber : BTGreaterStrategyNumber) ||
+			leaf.strategy == (lower ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber))
+			continue;
+		if (!any)
+			append_member(buf, name);
+		appendStringInfo(buf, "%s%s %s", any ? " and " : "", operators[leaf.strategy],
+						 deparse(ex, list_nth(ex->exprs, leaf.exprno)));
+		any = true;
+	}
+	if (!any)
+		append_int_member(buf, name, lower ? LTDB_TS_MIN : LTDB_TS_MAX);
+}
+
+/* Whether each condition is one comparison with one value, and not <>. */
+static bool
+are_bounds(List *conditions)
+{
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+	{
+		LtfdwLeaf	leaf;
+
+		if (!ltfdw_condition_leaf(lfirst_node(List, cell), &leaf) || leaf.is_array ||
+			leaf.strategy == LTFDW_NOT_EQUAL)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * One end of the interval in which the newest record is sought: known, or
+ * given by comparisons, or else one of several.
+ */
+static void
+append_end(const Explainer *ex, StringInfo buf, const char *name,
+		   const LtfdwIntervals *times, bool lower)
+{
+	bool		known;
+	List	   *conditions = conditions_on(ex, LTFDW_TS, &known);
+
+	if (times)
+		append_int_member(buf, name, lower ? times->items[0].from_sec
+						  : Max(times->items[times->count - 1].to_sec, 1));
+	else if (are_bounds(conditions))
+		append_bounds(ex, buf, name, conditions, lower);
+	else
+	{
+		append_member(buf, name);
+		appendStringInfoChar(buf, '*');
+	}
+}
+
 /* ---- keys ---- */
 
 /* The request that lists the keys with records in an interval; see reader.c. */
@@ -139,13 +207,9 @@ list_request(const Explainer *ex, const LtfdwIntervals *times)
 
 	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_LATEST);
-	if (times)
-	{
-		append_int_member(&buf, ltdb_dialect_ltdb.m_ts,
-						  Max(times->items[times->count - 1].to_sec, 1));
-		append_string_member(&buf, ltdb_dialect_ltdb.m_key, "");
-		append_int_member(&buf, ltdb_dialect_ltdb.m_from, times->items[0].from_sec);
-	}
+	append_end(ex, &buf, ltdb_dialect_ltdb.m_ts, times, false);
+	append_string_member(&buf, ltdb_dialect_ltdb.m_key, "");
+	append_end(ex, &buf, ltdb_dialect_ltdb.m_from, times, true);
 	appendStringInfoChar(&buf, '}');
 	return buf.data;
 }
@@ -208,50 +272,7 @@ append_key(const Explainer *ex, StringInfo buf, const LtfdwQuery *query, const L
 	return NULL;
 }
 
-/* ---- times ---- */
-
-/* The bounds of one side among plain comparisons, such as ">= $1". */
-static void
-append_bounds(const Explainer *ex, StringInfo buf, const char *name, List *conditions, bool lower)
-{
-	static const char *const operators[] = {"<>", "<", "<=", "=", ">=", ">"};
-	bool		any = false;
-	ListCell   *cell;
-
-	foreach(cell, conditions)
-	{
-		LtfdwLeaf	leaf;
-
-		if (!ltfdw_condition_leaf(lfirst_node(List, cell), &leaf) ||
-			leaf.strategy == (lower ? BTLessStrategyNumber : BTGreaterStrategyNumber) ||
-			leaf.strategy == (lower ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber))
-			continue;
-		if (!any)
-			append_member(buf, name);
-		appendStringInfo(buf, "%s%s %s", any ? " and " : "", operators[leaf.strategy],
-						 deparse(ex, list_nth(ex->exprs, leaf.exprno)));
-		any = true;
-	}
-	if (!any)
-		append_int_member(buf, name, lower ? LTDB_TS_MIN : LTDB_TS_MAX);
-}
-
-/* Whether each condition is one comparison with one value, and not <>. */
-static bool
-are_bounds(List *conditions)
-{
-	ListCell   *cell;
-
-	foreach(cell, conditions)
-	{
-		LtfdwLeaf	leaf;
-
-		if (!ltfdw_condition_leaf(lfirst_node(List, cell), &leaf) || leaf.is_array ||
-			leaf.strategy == LTFDW_NOT_EQUAL)
-			return false;
-	}
-	return true;
-}
+/* ---- intervals ---- */
 
 static char *
 interval_list(const LtfdwIntervals *times)
@@ -315,6 +336,17 @@ request_limit(const Explainer *ex)
 	return Min(rows, ex->table->fetch_size);
 }
 
+/* Whether the times are one interval, and, as far as is known, after 1970. */
+static bool
+is_one_interval(const Explainer *ex, const LtfdwIntervals *times)
+{
+	bool		known;
+
+	if (times)
+		return times->count == 1 && times->items[0].to_sec > 0;
+	return are_bounds(conditions_on(ex, LTFDW_TS, &known));
+}
+
 /* The one request for the newest record of every key; see scan.c. */
 static bool
 explain_latest(const Explainer *ex, const LtfdwQuery *query, const LtfdwIntervals *times)
@@ -325,7 +357,7 @@ explain_latest(const Explainer *ex, const LtfdwQuery *query, const LtfdwInterval
 	LtfdwLeaf	leaf;
 
 	if (ex->scan->reduction != LTFDW_ONE_OF_KEY || !ex->scan->order.reverse ||
-		times == NULL || times->count != 1 || times->items[0].to_sec <= 0)
+		!is_one_interval(ex, times))
 		return false;
 	if (key_conditions == NIL)
 	{
@@ -337,9 +369,9 @@ explain_latest(const Explainer *ex, const LtfdwQuery *query, const LtfdwInterval
 		return false;
 	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_LATEST);
-	append_int_member(&buf, ltdb_dialect_ltdb.m_ts, times->items[0].to_sec);
+	append_end(ex, &buf, ltdb_dialect_ltdb.m_ts, times, false);
 	append_key(ex, &buf, query, times);
-	append_int_member(&buf, ltdb_dialect_ltdb.m_from, times->items[0].from_sec);
+	append_end(ex, &buf, ltdb_dialect_ltdb.m_from, times, true);
 	appendStringInfoChar(&buf, '}');
 	ExplainPropertyText("LTDB Request", buf.data, ex->es);
 	return true;
