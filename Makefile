@@ -32,6 +32,9 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/field_value.o \
 	src/fdw/modify.o \
 	src/fdw/sender.o \
+	src/fdw/probe.o \
+	src/fdw/survey.o \
+	src/fdw/analyze.o \
 	src/fdw/import.o \
 	src/fdw/infer.o \
 	src/fdw/functions.o \
@@ -88,7 +91,7 @@ uninstall-ltdbd:
 # A C test includes what it tests; each is one program that exits 0 if all is well.
 build/unit_%: t/unit_%.c $(CLIENT_SRCS) $(SERVER_SRCS) $(PLAIN_HDRS)
 	@mkdir -p build
-	$(CC) $(PLAIN_CFLAGS) -Isrc -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3
+	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3
 
 unitcheck: $(UNIT_TESTS) ltdbd
 	@failed=0; for test in $(UNIT_TESTS); do ./$$test || failed=1; done; exit $$failed

@@ -57,6 +57,9 @@ ltfdw_handler(PG_FUNCTION_ARGS)
 	routine->ExplainForeignScan = ltfdw_ExplainForeignScan;
 	routine->ExplainForeignModify = ltfdw_ExplainForeignModify;
 
+	/* ANALYZE: analyze.c */
+	routine->AnalyzeForeignTable = ltfdw_AnalyzeForeignTable;
+
 	/* IMPORT FOREIGN SCHEMA: import.c */
 	routine->ImportForeignSchema = ltfdw_ImportForeignSchema;
 

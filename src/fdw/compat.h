@@ -27,7 +27,11 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
+#include "utils/sampling.h"
 #include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+#endif
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #endif
@@ -173,6 +177,37 @@ ltfdw_wait_event(void)
 	return event;
 #else
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* PostgreSQL 15 has another random number generator. */
+#if PG_VERSION_NUM >= 150000
+typedef pg_prng_state LtfdwRandom;
+#else
+typedef struct LtfdwRandom
+{
+	SamplerRandomState state;
+} LtfdwRandom;
+#endif
+
+static inline void
+ltfdw_random_init(LtfdwRandom *source)
+{
+#if PG_VERSION_NUM >= 150000
+	sampler_random_init_state(pg_prng_uint32(&pg_global_prng_state), source);
+#else
+	sampler_random_init_state(random(), source->state);
+#endif
+}
+
+/* Above 0, below 1. */
+static inline double
+ltfdw_random_fraction(LtfdwRandom *source)
+{
+#if PG_VERSION_NUM >= 150000
+	return sampler_random_fract(source);
+#else
+	return sampler_random_fract(source->state);
 #endif
 }
 

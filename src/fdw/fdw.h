@@ -17,6 +17,7 @@
 
 #include "executor/executor.h"
 #include "executor/tuptable.h"
+#include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
@@ -502,6 +503,10 @@ extern void ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es);
 extern void ltfdw_ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 									   List *fdw_private, int subplan_index,
 									   ExplainState *es);
+
+/* in analyze.c */
+extern bool ltfdw_AnalyzeForeignTable(Relation rel, AcquireSampleRowsFunc *func,
+									  BlockNumber *total_pages);
 
 /* in import.c */
 extern List *ltfdw_ImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverid);
