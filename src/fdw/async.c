@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 /* Wakes the backend when a deadline of the client's may have passed. */
 static TimeoutId deadline_timeout = MAX_TIMEOUTS;
@@ -69,17 +70,15 @@ produce_and_respond(AsyncRequest *areq)
 		ExecAsyncResponse(areq);
 }
 
-/* Whether a child of the Append is ours, waits, and shares a connection. */
-static bool
-waits_on(AsyncRequest *areq, const LtfdwConn *conn)
+/* The scan of a child of the Append, if it is one of ours and waits. */
+static LtfdwScan *
+waiting_scan(AsyncRequest *areq)
 {
-	ForeignScanState *node;
-
-	if (areq == NULL || !areq->callback_pending || !IsA(areq->requestee, ForeignScanState))
-		return false;
-	node = (ForeignScanState *) areq->requestee;
-	return node->fdwroutine->ForeignAsyncRequest == ltfdw_ForeignAsyncRequest &&
-		scan_of(areq)->conn == conn;
+	if (areq == NULL || !areq->callback_pending || !IsA(areq->requestee, ForeignScanState) ||
+		((ForeignScanState *) areq->requestee)->fdwroutine->ForeignAsyncRequest !=
+		ltfdw_ForeignAsyncRequest)
+		return NULL;
+	return scan_of(areq);
 }
 
 /* The first child that waits on a connection, or NULL. */
@@ -89,19 +88,36 @@ first_waiting(AppendState *append, const LtfdwConn *conn)
 	int			i = -1;
 
 	while ((i = bms_next_member(append->as_asyncplans, i)) >= 0)
-		if (waits_on(append->as_asyncrequests[i], conn))
+	{
+		LtfdwScan  *scan = waiting_scan(append->as_asyncrequests[i]);
+
+		if (scan && scan->conn == conn)
 			return append->as_asyncrequests[i];
+	}
 	return NULL;
 }
 
-static void
+/* Ask the children that wait on a connection; whether any of them got on. */
+static bool
 ask_all_waiting(AppendState *append, const LtfdwConn *conn)
 {
+	bool		progress = false;
 	int			i = -1;
 
 	while ((i = bms_next_member(append->as_asyncplans, i)) >= 0)
-		if (waits_on(append->as_asyncrequests[i], conn))
-			produce_and_respond(append->as_asyncrequests[i]);
+	{
+		AsyncRequest *areq = append->as_asyncrequests[i];
+		LtfdwScan  *scan = waiting_scan(areq);
+		int64		records;
+
+		if (scan == NULL || scan->conn != conn)
+			continue;
+		records = scan->counters.records;
+		produce_and_respond(areq);
+		if (areq->request_complete || scan->counters.records != records)
+			progress = true;
+	}
+	return progress;
 }
 
 void
@@ -109,6 +125,8 @@ ltfdw_ForeignAsyncRequest(AsyncRequest *areq)
 {
 	produce(areq);
 }
+
+/* ---- waiting ---- */
 
 static void
 on_deadline(void)
@@ -118,20 +136,74 @@ on_deadline(void)
 
 /*
  * Append waits without a limit, so the client's deadlines need an alarm of
- * their own: it makes Append come back here, where they are checked.
+ * their own: it makes Append come back here, where they are checked.  One
+ * alarm serves all connections, hence it stands at the earliest deadline.  An
+ * alarm that was for an earlier wait costs no more than another look.
  */
 static void
 set_alarm(int timeout_ms)
 {
+	TimestampTz at;
+
+	if (timeout_ms < 0)
+		return;
 	if (deadline_timeout == MAX_TIMEOUTS)
 		deadline_timeout = RegisterTimeout(USER_TIMEOUT, on_deadline);
-	if (timeout_ms >= 0)
-		enable_timeout_after(deadline_timeout, timeout_ms + 1);
+	at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) timeout_ms + 1);
+	if (!get_timeout_active(deadline_timeout) || get_timeout_finish_time(deadline_timeout) > at)
+		enable_timeout_at(deadline_timeout, at);
 }
 
 /*
- * Append is about to wait for this child and others.  It waits for sockets to
- * become readable only, so what there is to connect and to send is done first.
+ * For the client, waiting ends with a poll.  Whoever is given the next row may
+ * take his time before he asks for another, and no connection shall count it.
+ */
+static void
+stop_clocks(AppendState *append)
+{
+	int			i = -1;
+
+	while ((i = bms_next_member(append->as_asyncplans, i)) >= 0)
+	{
+		AsyncRequest *areq = append->as_asyncrequests[i];
+		LtfdwScan  *scan = waiting_scan(areq);
+
+		if (scan && first_waiting(append, scan->conn) == areq)
+			ltdb_poll(ltfdw_connection_handle(scan->conn));
+	}
+}
+
+/* Without a socket, between attempts to reconnect, there is the alarm only. */
+static void
+wait_for_arrival(AsyncRequest *areq)
+{
+	AppendState *append = (AppendState *) areq->requestor;
+	ltdb_conn  *handle = ltfdw_connection_handle(scan_of(areq)->conn);
+	pgsocket	sock = ltdb_socket(handle);
+	int			events = WL_SOCKET_READABLE;
+	int			timeout_ms;
+
+	if (ltdb_wants(handle) & LTDB_WANT_WRITE)
+		events |= WL_SOCKET_WRITEABLE;
+	if (sock >= 0)
+		AddWaitEventToSet(append->as_eventset, events, sock, NULL, areq);
+
+	/* with children left that do not wait, Append just looks */
+	if (!append->as_syncdone)
+		return;
+	timeout_ms = ltdb_wait_ms(handle);
+	if (timeout_ms == 0)
+		SetLatch(MyLatch);
+	else
+		set_alarm(timeout_ms);
+}
+
+/*
+ * Append is about to wait for this child and others: for as long as any child
+ * has asked it to, even if a row is at hand by now.  So if this child, or one
+ * that shares its connection, gets on, the latch ends the wait at once.  That
+ * is for children without a row as well: a filter may have run a query of its
+ * own, which takes from the sockets what others would wait for.
  */
 void
 ltfdw_ForeignAsyncConfigureWait(AsyncRequest *areq)
@@ -142,33 +214,30 @@ ltfdw_ForeignAsyncConfigureWait(AsyncRequest *areq)
 
 	if (append->as_nasyncresults > 0 || first_waiting(append, conn) != areq)
 		return;
-	ltfdw_connection_push(conn);
-	ask_all_waiting(append, conn);
+	ltdb_poll(handle);
 
-	/*
-	 * Append waits even if a row is at hand by now, as long as any child has
-	 * asked it to.  A socket that can be written to ends the wait at once.
-	 */
-	if (append->as_nasyncresults > 0)
-		AddWaitEventToSet(append->as_eventset, WL_SOCKET_WRITEABLE, ltdb_socket(handle),
-						  NULL, areq);
-
-	/* if this child has come to its end, the next of the connection waits */
-	else if (first_waiting(append, conn) == areq)
+	/* Append returns at once if it has nothing to wait for */
+	if (append->as_syncdone && ltdb_socket(handle) < 0 &&
+		GetNumRegisteredWaitEvents(append->as_eventset) == 1)
+		ltfdw_connection_await_socket(conn);
+	if (ask_all_waiting(append, conn))
 	{
-		AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE, ltdb_socket(handle),
-						  NULL, areq);
-		set_alarm(ltdb_wait_ms(handle));
+		stop_clocks(append);
+		SetLatch(MyLatch);
 	}
+	else
+		wait_for_arrival(areq);
 }
 
 /* Something has arrived: for this child, or for one that shares its connection. */
 void
 ltfdw_ForeignAsyncNotify(AsyncRequest *areq)
 {
+	AppendState *append = (AppendState *) areq->requestor;
 	LtfdwConn  *conn = scan_of(areq)->conn;
 
 	ltdb_poll(ltfdw_connection_handle(conn));
 	produce(areq);
-	ask_all_waiting((AppendState *) areq->requestor, conn);
+	ask_all_waiting(append, conn);
+	stop_clocks(append);
 }

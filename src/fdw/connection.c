@@ -319,13 +319,11 @@ ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
 	return next;
 }
 
-/* Wait until all requests so far are on their way. */
+/* Wait while a lost connection has no socket, until the next attempt to reconnect. */
 void
-ltfdw_connection_push(LtfdwConn *conn)
+ltfdw_connection_await_socket(LtfdwConn *conn)
 {
-	while (ltdb_poll(conn->handle) == LTDB_CONNECTING ||
-		   (ltdb_conn_error(conn->handle) == LTDB_OK &&
-			(ltdb_wants(conn->handle) & LTDB_WANT_WRITE) != 0))
+	while (ltdb_poll(conn->handle) == LTDB_CONNECTING && ltdb_socket(conn->handle) < 0)
 		wait_for_server(conn, NULL);
 }
 

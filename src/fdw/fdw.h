@@ -413,7 +413,7 @@ extern ltdb_next ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply,
 									   ltdb_record *item, LtfdwCounters *counters);
 extern ltdb_next ltfdw_connection_try(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
 									  LtfdwCounters *counters);
-extern void ltfdw_connection_push(LtfdwConn *conn);
+extern void ltfdw_connection_await_socket(LtfdwConn *conn);
 extern void ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply);
 extern LtfdwReply *ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply);
 extern void ltfdw_reply_release(LtfdwReply *owned);
