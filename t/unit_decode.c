@@ -3,10 +3,11 @@
  * unit_decode.c
  *		Tests of the client's decoder, above all that it agrees with jansson.
  *
- * Every answer is decoded twice: by the decoder, in pieces of all sorts, and
+ * The answers of the fixtures must give the items that stand there.  Every
+ * other answer is decoded twice: by the decoder, in pieces of all sorts, and
  * by jansson with a few lines that check the shape.  Both must accept the
- * same answers and find the same items in them.  Routing and sockets are
- * left to unit_conn.c.
+ * same answers and find the same items in them.  Sockets are left to
+ * unit_conn.c.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -19,6 +20,7 @@
 #include <jansson.h>
 
 #include "client/ltdb_int.h"
+#include "fixtures.h"
 #include "tap.h"
 
 #define GENERATED 30000
@@ -253,6 +255,109 @@ agrees(ltdb_request_type type, const char *bytes, size_t len, size_t first, size
 	return same;
 }
 
+/* Whether it does so with one cut at any byte, and with one at each from there on. */
+static bool
+agrees_when_cut(ltdb_request_type type, const char *bytes, size_t len, const outcome *expected)
+{
+	bool		good = true;
+
+	for (size_t cut = 0; good && cut <= len; cut++)
+		good = agrees(type, bytes, len, cut, 0, expected) &&
+			agrees(type, bytes, len, cut, 1, expected);
+	return good;
+}
+
+/* ---- the answers of the fixtures ---- */
+
+static outcome
+expected_items(json_t *items)
+{
+	outcome		out = {.verdict = ACCEPTED};
+	json_t	   *item;
+	size_t		i;
+
+	json_array_foreach(items, i, item)
+	{
+		add_item(&out, (ltdb_record) {
+			text_of(json_object_get(item, "key")),
+			json_integer_value(json_object_get(item, "ts")),
+			text_of(json_object_get(item, "data"))
+		});
+	}
+	return out;
+}
+
+/* Whether the answer, written so, finds its request and its items are found. */
+static bool
+is_decoded(const exchange *ex, size_t flags, const outcome *expected)
+{
+	const char *id = json_string_value(json_object_get(ex->request, "id"));
+	char	   *bytes = json_dumps(ex->answer, flags);
+	size_t		len = strlen(bytes);
+	uint64_t	found;
+	bool		good = ltdbp_route_find(&ltdb_dialect_ltdb, bytes, len, true, &found) == LTDBP_ROUTE_ID &&
+		found == strtoull(id, NULL, 10) &&
+		agrees_when_cut(ex->type, bytes, len, expected);
+
+	free(bytes);
+	return good;
+}
+
+static void
+test_answer(const exchange *ex)
+{
+	outcome		expected = expected_items(ex->items);
+
+	tap_ok(is_decoded(ex, JSON_COMPACT, &expected), "%s", exchange_name(ex));
+	tap_ok(is_decoded(ex, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH, &expected),
+		   "... written at length");
+	free_outcome(&expected);
+}
+
+/* The answer to a message that the server does not know: it names no request. */
+static void
+test_error(const exchange *ex)
+{
+	char	   *bytes = json_dumps(ex->answer, JSON_COMPACT);
+	size_t		len = strlen(bytes);
+	char		text[64] = "";
+	uint64_t	found;
+
+	tap_ok(ltdbp_route_find(&ltdb_dialect_ltdb, bytes, len, true, &found) == LTDBP_ROUTE_NO_ID &&
+		   ltdbp_route_error(&ltdb_dialect_ltdb, bytes, len, text, sizeof(text)),
+		   "%s", exchange_name(ex));
+	tap_is_str(text, json_string_value(json_object_get(ex->answer, "error")), "... and its text");
+	free(bytes);
+}
+
+static void
+test_conversation(void)
+{
+	conversation talk = conversation_load();
+	int			answers[LTDB_REQ_COUNT] = {0};
+	int			errors = 0;
+
+	for (size_t i = 0; i < conversation_length(&talk); i++)
+	{
+		exchange	ex = conversation_get(&talk, i);
+
+		if (ex.items != NULL)
+		{
+			answers[ex.type]++;
+			test_answer(&ex);
+		}
+		else if (json_object_get(ex.answer, "error") != NULL)
+		{
+			errors++;
+			test_error(&ex);
+		}
+	}
+	for (int type = 0; type < LTDB_REQ_COUNT; type++)
+		tap_ok(answers[type] > 0, "the fixtures have an answer to %s", ltdb_dialect_ltdb.type[type]);
+	tap_ok(errors > 0, "... and an error");
+	conversation_free(&talk);
+}
+
 /* ---- answers made by hand ---- */
 
 typedef struct sample
@@ -269,7 +374,6 @@ typedef struct sample
 #define PROTOCOL -1, LTDB_ERROR_PROTOCOL
 
 static const sample samples[] = {
-	{LTDB_REQ_INSERT, "{\"id\":\"1\"}", 0},
 	{LTDB_REQ_INSERT, " {\t\"id\" : \"1\" }\r\n", 0},
 	{LTDB_REQ_INSERT, "{\"ok\":true,\"n\":[1,{\"a\":null}],\"id\":\"1\"}", 0},
 	{LTDB_REQ_INSERT, "{\"id\":\"1\",\"error\":\"not \\u0061llowed\"}", -1, LTDB_ERROR_REFUSED, "not allowed"},
@@ -287,7 +391,6 @@ static const sample samples[] = {
 	{LTDB_REQ_INSERT, "\"id\"", PROTOCOL, "object"},
 	{LTDB_REQ_INSERT, "   ", PROTOCOL, "ends too early"},
 
-	{FETCH, "{\"id\":\"1\",\"records\":[]}", 0},
 	{FETCH, "{\"records\":[ ],\"id\":\"1\"}", 0},
 	{FETCH, "{\"id\":\"1\",\"records\":[{\"ts\":1,\"data\":\"a\"},{\"data\":\"\",\"ts\":-2}]}", 2},
 	{FETCH, "{\"id\":\"1\",\"records\":[{\"ts\":9223372036854775807,\"data\":\"\\u0000\\ud83d\\ude00\\/\\\"\\b\\f\\n\\r\\t\"}]}", 1},
@@ -326,7 +429,6 @@ static const sample samples[] = {
 	{FETCH, "{\"id\":\"1\",\"records\":[{\"ts\":1,\"data\":\"\xe2\x82\"}]}", PROTOCOL, "UTF-8"},
 	{FETCH, "{\"id\":\"1\",\"records\":[{\"ts\":1,\"data\":\"x\"}],\"error\":\"half\"}", -1, LTDB_ERROR_REFUSED, "half"},
 
-	{LATEST, "{\"id\":\"1\",\"records\":{}}", 0},
 	{LATEST, "{\"id\":\"1\",\"records\":{\"a\":{\"ts\":1,\"data\":\"x\"},\"\":{\"data\":\"y\",\"ts\":2}}}", 2},
 	{LATEST, "{\"id\":\"1\",\"records\":{\"\\u00e4\\ud83d\\ude00\":{\"ts\":1,\"data\":\"\\\\\"}}}", 1},
 	{LATEST, "{\"id\":\"1\",\"records\":[]}", PROTOCOL, "not an object"},
@@ -336,11 +438,8 @@ static const sample samples[] = {
 	{LTDB_REQ_COLLECTIONS, "{\"id\":\"1\",\"collections\":[\"a\",\"\",\"\\u0000\"]}", 3},
 	{LTDB_REQ_COLLECTIONS, "{\"id\":\"1\",\"collections\":[1]}", PROTOCOL, "not a string"},
 	{LTDB_REQ_COLLECTIONS, "{\"id\":\"1\",\"keys\":[\"a\"]}", PROTOCOL, "collections"},
-	{LTDB_REQ_LIST_KEYS, "{\"id\":\"1\",\"keys\":[\"a\",\"b\"]}", 2},
 	{LTDB_REQ_LIST_VALUES, "{\"id\":\"1\",\"values\":{\"a\":\"1\",\"b\":\"\"}}", 2},
 	{LTDB_REQ_LIST_VALUES, "{\"id\":\"1\",\"values\":{\"a\":1}}", PROTOCOL, "not a string"},
-	{LTDB_REQ_GET_VALUE, "{\"id\":\"1\",\"value\":\"v\"}", 1},
-	{LTDB_REQ_GET_VALUE, "{\"id\":\"1\",\"value\":\"\"}", 0},
 	{LTDB_REQ_GET_VALUE, "{\"id\":\"1\",\"value\":null}", PROTOCOL, "not a string"},
 	{LTDB_REQ_GET_VALUE, "{\"id\":\"1\",\"value\":\"a\",\"value\":\"b\"}", PROTOCOL, "duplicate"},
 };
@@ -351,7 +450,6 @@ static void
 test_samples(void)
 {
 	size_t		i;
-	size_t		cut;
 
 	for (i = 0; i < SAMPLES; i++)
 	{
@@ -368,10 +466,8 @@ test_samples(void)
 		tap_ok(good, "%s: %s%s", ltdb_dialect_ltdb.type[s->type],
 			   got.verdict == ACCEPTED ? "accepted" : "refused: ", got.message);
 
-		for (cut = 0, good = true; good && cut <= len; cut++)
-			good = agrees(s->type, s->answer, len, cut, 0, &expected) &&
-				agrees(s->type, s->answer, len, cut, 1, &expected);
-		tap_ok(good, "... like jansson, cut at every byte");
+		tap_ok(agrees_when_cut(s->type, s->answer, len, &expected),
+			   "... like jansson, cut at every byte");
 		free_outcome(&expected);
 		free_outcome(&got);
 	}
@@ -809,36 +905,62 @@ test_realloc(void *pointer, size_t size)
 	return bytes;
 }
 
+/*
+ * Decodes it with the nth allocation failing, for every nth.  Counts the
+ * failures reported; returns whether the outcome was right where none was.
+ */
+static bool
+survives_failures(ltdb_request_type type, const char *answer, bool accepted, int *failed)
+{
+	bool		hit = true;
+	bool		good = true;
+
+	for (int nth = 0; hit; nth++)
+	{
+		outcome		out;
+
+		allocations_left = nth;
+		out = decode(type, answer, strlen(answer), 3, 3);
+		hit = allocations_left == 0;
+		allocations_left = -1;
+		if (out.verdict == OUT_OF_MEMORY)
+			(*failed)++;
+		else if (!hit && (out.verdict == ACCEPTED) != accepted)
+			good = false;
+		free_outcome(&out);
+	}
+	return good;
+}
+
 static void
 test_out_of_memory(void)
 {
+	conversation talk = conversation_load();
 	size_t		i;
+	int			answers = 0;
 	int			failed = 0;
 	bool		good = true;
 
 	for (i = 0; i < SAMPLES; i++)
-	{
-		const sample *s = &samples[i];
-		size_t		len = strlen(s->answer);
-		int			nth;
-		bool		hit = true;
-
-		for (nth = 0; hit; nth++)
-		{
-			outcome		out;
-
-			allocations_left = nth;
-			out = decode(s->type, s->answer, len, 3, 3);
-			hit = allocations_left == 0;
-			allocations_left = -1;
-			if (out.verdict == OUT_OF_MEMORY)
-				failed++;
-			else if (!hit && (out.verdict == ACCEPTED) != (s->error == LTDB_OK))
-				good = false;
-			free_outcome(&out);
-		}
-	}
+		good &= survives_failures(samples[i].type, samples[i].answer,
+								  samples[i].error == LTDB_OK, &failed);
 	tap_ok(good && failed > (int) SAMPLES, "every allocation failing in turn: %d failures reported", failed);
+
+	failed = 0;
+	for (i = 0; i < conversation_length(&talk); i++)
+	{
+		exchange	ex = conversation_get(&talk, i);
+		char	   *answer;
+
+		if (ex.items == NULL)
+			continue;
+		answers++;
+		answer = json_dumps(ex.answer, JSON_COMPACT);
+		good &= survives_failures(ex.type, answer, true, &failed);
+		free(answer);
+	}
+	tap_ok(good && failed >= answers, "... with the answers of the fixtures: %d", failed);
+	conversation_free(&talk);
 }
 
 int
@@ -847,6 +969,7 @@ main(int argc, char **argv)
 	seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t) time(NULL);
 	ltdbp_realloc = test_realloc;
 
+	test_conversation();
 	test_samples();
 	test_generated();
 	test_deliberate_differences();
