@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * unit_dispatch.c
- *		Requests in, answers out, without a socket: each request type, each
- *		refusal, long answers by pieces, memory that runs out.
+ *		Requests in, answers out, without a socket: the conversation of the
+ *		fixtures, what ltdbd does where that says nothing, long answers by
+ *		pieces, memory that runs out.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #include "server/dispatch.h"
+#include "fixtures.h"
 #include "tap.h"
 
 static dispatch disp;
@@ -24,6 +26,13 @@ extern void *__libc_calloc(size_t count, size_t size);
 
 /* Volatile, for compilers know that malloc() does not look at it. */
 static volatile long allocations_left = -1;
+
+/* What gcc defines of its own accord. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 
 #if !defined(__SANITIZE_ADDRESS__)
 
@@ -102,95 +111,217 @@ envelope(const char *type, const char *payload)
 	return message;
 }
 
-/* ---- the exchanges, in order, on one store ---- */
+/* ---- the fixtures ---- */
 
-typedef struct exchange
+static store *
+open_store(const char *key)
+{
+	char		reason[256];
+	store	   *st = store_open(NULL, reason, sizeof(reason));
+
+	tap_ok(st != NULL && dispatch_init(&disp, st, key), "an empty store");
+	return st;
+}
+
+static char *
+message_text(json_t *message, size_t flags)
+{
+	return json_is_string(message) ? strdup(json_string_value(message)) :
+		json_dumps(message, flags);
+}
+
+/* Whether every name of one list is in the other: their order is free. */
+static bool
+same_names(json_t *got, json_t *expected)
+{
+	size_t		i;
+	size_t		j;
+	json_t	   *name;
+	json_t	   *other;
+
+	json_array_foreach(expected, i, name)
+	{
+		bool		found = false;
+
+		json_array_foreach(got, j, other)
+			found |= json_equal(other, name);
+		if (!found)
+			return false;
+	}
+	return json_array_size(got) == json_array_size(expected);
+}
+
+static bool
+same_answer(json_t *got, json_t *expected)
+{
+	const char *name;
+	json_t	   *value;
+
+	if (!json_is_object(got) || json_object_size(got) != json_object_size(expected))
+		return json_equal(got, expected);
+	json_object_foreach(expected, name, value)
+	{
+		json_t	   *other = json_object_get(got, name);
+		bool		names = json_is_array(other) && json_is_string(json_array_get(value, 0));
+
+		if (names ? !same_names(other, value) : !json_equal(other, value))
+			return false;
+	}
+	return true;
+}
+
+/* What was sent back: an object, "" for an empty message, or null for none. */
+static json_t *
+answer_json(dispatch_outcome outcome, const answer *ans)
+{
+	if (outcome == DISPATCH_CLOSE)
+		return json_null();
+	if (ans->len_bytes == 0)
+		return json_string("");
+	return json_loadb((const char *) ans->memory + ANSWER_ROOM_BYTES, ans->len_bytes,
+					  JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+}
+
+/* Sends a message and takes all pieces of its answer; the caller frees *got. */
+static dispatch_outcome
+converse(dispatch_peer *peer, json_t *request, size_t flags, json_t **got)
+{
+	char	   *text = message_text(request, flags);
+	answer		ans = {0};
+	dispatch_outcome outcome = run_bytes(peer, text, strlen(text), &ans);
+
+	while (outcome == DISPATCH_PIECE)
+		outcome = dispatch_continue(&disp, peer, &ans);
+	*got = answer_json(outcome, &ans);
+	store_commit(disp.store);
+	answer_free(&ans);
+	free(text);
+	return outcome;
+}
+
+static void
+present_key(dispatch_peer *peer, const char *api_key)
+{
+	json_t	   *request = json_pack("{s:s,s:s,s:s}", "id", "key", "type", "api-key", "data", api_key);
+	json_t	   *got;
+
+	converse(peer, request, 0, &got);
+	json_decref(got);
+	json_decref(request);
+}
+
+/* Returns whether the connection is still open. */
+static bool
+play(const exchange *ex, dispatch_peer *peer, size_t flags)
+{
+	json_t	   *got;
+	dispatch_outcome outcome = converse(peer, ex->request, flags, &got);
+	bool		open = outcome == DISPATCH_ANSWER;
+	bool		closed = outcome == DISPATCH_CLOSE || outcome == DISPATCH_ANSWER_AND_CLOSE;
+
+	if (!tap_ok((ex->closes ? closed : open) && same_answer(got, ex->answer),
+				"%s", exchange_name(ex)))
+	{
+		char	   *text = json_dumps(got, JSON_ENCODE_ANY);
+
+		printf("# outcome %d, answer %s\n", outcome, text ? text : "not JSON");
+		free(text);
+	}
+	json_decref(got);
+	return open;
+}
+
+/* Plays it from an empty store, with requests written in a way of jansson's. */
+static void
+test_conversation(size_t flags)
+{
+	conversation talk = conversation_load();
+	store	   *st = open_store(talk.api_key);
+	dispatch_peer peer = {0};
+	bool		open = false;
+
+	for (size_t i = 0; i < conversation_length(&talk); i++)
+	{
+		exchange	ex = conversation_get(&talk, i);
+
+		if (ex.stranger || !open)
+			peer = (dispatch_peer) {0};
+		if (!ex.stranger && !open)
+			present_key(&peer, talk.api_key);
+		open = play(&ex, &peer, flags);
+	}
+	store_close(st);
+	conversation_free(&talk);
+}
+
+/* ---- what ltdbd does beyond them, in order, on one store ---- */
+
+typedef struct step
 {
 	const char *type;
 	const char *payload;
 	const char *expected;
-} exchange;
+} step;
 
 #define DONE "{\"id\":\"1\"}"
 #define RECORDS(list) "{\"id\":\"1\",\"records\":" list "}"
 
-static const exchange exchanges[] = {
-	{"collections", "{}", "{\"id\":\"1\",\"collections\":[]}"},
+static const step steps[] = {
+	/* a payload of another shape, or with something behind it */
 	{"collections", "[]", "CLOSE"},
 	{"collections", "{} {}", "CLOSE"},
-	{"nonsense", "{}", "{\"error\":\"Unknown message type\"} CLOSE"},
-	{"insert", "[]", DONE},
-	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":2,\"data\":\"{\\\"a\\\":1}\"},"
-	"{\"data\":\"x\",\"ts\":-1,\"key\":\"k\",\"collection\":\"c\"}]", DONE},
-	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"from\":-5,\"to\":5}",
-	RECORDS("[{\"ts\":-1,\"data\":\"x\"},{\"ts\":2,\"data\":\"{\\\"a\\\":1}\"}]")},
-	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"from\":-5,\"to\":5,\"reverse\":true,"
-	"\"limit\":1}", RECORDS("[{\"ts\":2,\"data\":\"{\\\"a\\\":1}\"}]")},
+	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":7}]x", "CLOSE"},
+
+	/* a ts that could not be kept */
+	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":2147483648}]", "CLOSE"},
+	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":-2147483649}]", "CLOSE"},
+	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":7},{\"collection\":\"c\",\"key\":\"k\",\"ts\":1.5}]", "CLOSE"},
+	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":\"7\"}]", "CLOSE"},
+	{"collections", "{}", "{\"id\":\"1\",\"collections\":[]}"},
+
+	/* members that are absent, null, or of another type */
+	{"insert", "[{\"data\":\"x\",\"ts\":2,\"key\":\"k\",\"collection\":\"c\"}]", DONE},
 	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"to\":5,\"limit\":null}",
-	RECORDS("[{\"ts\":2,\"data\":\"{\\\"a\\\":1}\"}]")},
-	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"from\":6,\"to\":5}", "CLOSE"},
-	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"from\":-9,\"to\":0}", "CLOSE"},
-	{"query-user", "{\"collection\":\"c\",\"key\":\"\",\"from\":1,\"to\":5}", "CLOSE"},
+	RECORDS("[{\"ts\":2,\"data\":\"x\"}]")},
 	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"from\":1.5,\"to\":5}", "CLOSE"},
 	{"query-user", "{\"collection\":\"c\",\"key\":\"k\",\"from\":1,\"to\":5,\"reverse\":1}", "CLOSE"},
-	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":7,\"data\":\"\"},7]", "CLOSE"},
-	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":2147483648}]", "CLOSE"},
-	{"insert", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":7}]x", "CLOSE"},
-	{"query", "{\"collection\":\"c\",\"ts\":9,\"key\":\"\",\"from\":0}",
-	RECORDS("{\"k\":{\"ts\":2,\"data\":\"{\\\"a\\\":1}\"}}")},
-	{"query", "{\"collection\":\"c\",\"ts\":1}", RECORDS("{\"k\":{\"ts\":-1,\"data\":\"x\"}}")},
-	{"query", "{\"collection\":\"c\",\"ts\":1,\"from\":1}", RECORDS("{}")},
-	{"query", "{\"collection\":\"c\",\"ts\":9,\"key\":\"k\",\"from\":1}",
-	RECORDS("{\"k\":{\"ts\":2,\"data\":\"{\\\"a\\\":1}\"}}")},
-	{"query", "{\"collection\":\"c\",\"ts\":9,\"key\":\"no\"}", RECORDS("{}")},
-	{"query", "{\"collection\":\"c\",\"ts\":0}", "CLOSE"},
+	{"query", "{\"collection\":\"c\",\"ts\":2}", RECORDS("{\"k\":{\"ts\":2,\"data\":\"x\"}}")},
 	{"query", "{\"ts\":5}", "CLOSE"},
 	{"set-value", "{\"collection\":\"c\",\"key\":\"p\",\"value\":\"1\\u0000\\n\"}", DONE},
-	{"set-value", "{\"collection\":\"c\",\"key\":\"p\",\"value\":\"\"}", "CLOSE"},
 	{"get-value", "{\"collection\":\"c\",\"key\":\"p\"}", "{\"id\":\"1\",\"value\":\"1\\u0000\\n\"}"},
-	{"get-value", "{\"collection\":\"c\",\"key\":\"k\"}", "{\"id\":\"1\",\"value\":\"\"}"},
-	{"get-value", "{\"collection\":\"no\",\"key\":\"p\"}", "{\"id\":\"1\",\"value\":\"\"}"},
 	{"get-value", "{\"collection\":1,\"key\":\"p\"}", "CLOSE"},
-	{"get-all-keys", "{\"collection\":\"c\"}", "{\"id\":\"1\",\"keys\":[\"p\"]}"},
 	{"get-all-values", "{\"collection\":\"c\"}", "{\"id\":\"1\",\"values\":{\"p\":\"1\\u0000\\n\"}}"},
-	{"get-all-values", "{\"collection\":\"no\"}", "{\"id\":\"1\",\"values\":{}}"},
-	{"remove-value", "{\"collection\":\"c\",\"key\":\"p\"}", DONE},
-	{"get-all-keys", "{\"collection\":\"c\"}", "{\"id\":\"1\",\"keys\":[]}"},
-	{"delete-record", "{\"collection\":\"c\",\"key\":\"k\",\"ts\":-1}", DONE},
 	{"delete-record", "{\"collection\":\"c\",\"key\":\"k\",\"ts\":\"2\"}", "CLOSE"},
 	{"delete-record", "{\"collection\":\"c\",\"key\":\"k\"}", "CLOSE"},
-	{"delete-multiple-records", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":2},"
-	"{\"collection\":\"c\",\"key\":\"k\",\"ts\":0}]", "CLOSE"},
-	{"query", "{\"collection\":\"c\",\"ts\":9}",
-	RECORDS("{\"k\":{\"ts\":2,\"data\":\"{\\\"a\\\":1}\"}}")},
-	{"delete-multiple-records", "[{\"collection\":\"c\",\"key\":\"k\",\"ts\":2}]", DONE},
-	{"query", "{\"collection\":\"c\",\"ts\":9}", RECORDS("{}")},
-	{"collections", "{}", "{\"id\":\"1\",\"collections\":[\"c\"]}"},
 	{"delete-user", "{\"collection\":\"c\"}", "CLOSE"},
+	{"delete-collection", "{}", "CLOSE"},
+
+	/* a key that is absent from a collection without keys */
+	{"delete-record", "{\"collection\":\"c\",\"key\":\"k\",\"ts\":2}", DONE},
 	{"delete-user", "{\"collection\":\"c\",\"key\":\"no\"}", DONE},
 	{"collections", "{}", "{\"id\":\"1\",\"collections\":[\"c\"]}"},
 	{"delete-user", "{\"key\":\"no\"}", DONE},
 	{"collections", "{}", "{\"id\":\"1\",\"collections\":[]}"},
-	{"delete-collection", "{\"collection\":\"c\"}", DONE},
-	{"delete-collection", "{}", "CLOSE"},
+
+	/* the key once more */
 	{"api-key", "sesame", DONE},
 	{"api-key", "sesam", "CLOSE"},
 };
 
 static void
-test_exchanges(void)
+test_steps(void)
 {
 	dispatch_peer peer = {0};
 
-	tap_is_str(outcome_text(&peer, envelope("collections", "{}")), "CLOSE",
-			   "nothing before authentication");
-	tap_is_str(outcome_text(&peer, envelope("api-key", "sesame\n")), "CLOSE", "a wrong key");
-	tap_is_str(outcome_text(&peer, "x"), " CLOSE", "no request: an empty answer and a close");
+	tap_is_str(outcome_text(&peer, envelope("api-key", "sesame\n")), "CLOSE",
+			   "a key that only begins like the right one");
+	tap_is_str(outcome_text(&peer, envelope("nonsense", "{}")), "CLOSE",
+			   "a stranger is not told which types there are");
 	tap_ok(!peer.authenticated, "the door is still closed");
 	tap_is_str(outcome_text(&peer, envelope("api-key", "sesame")), DONE, "the right key");
-	for (size_t i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++)
-		tap_is_str(outcome_text(&peer, envelope(exchanges[i].type, exchanges[i].payload)),
-				   exchanges[i].expected, "%s %.60s", exchanges[i].type, exchanges[i].payload);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		tap_is_str(outcome_text(&peer, envelope(steps[i].type, steps[i].payload)),
+				   steps[i].expected, "%s %.60s", steps[i].type, steps[i].payload);
 }
 
 /* ---- long answers ---- */
@@ -318,12 +449,13 @@ can_fail_allocations(void)
 int
 main(void)
 {
-	char		reason[256];
-	store	   *st = store_open(NULL, reason, sizeof(reason));
+	store	   *st;
 
-	tap_ok(!dispatch_init(&disp, st, ""), "an empty key will not do");
-	tap_ok(dispatch_init(&disp, st, "sesame"), "a key");
-	test_exchanges();
+	test_conversation(JSON_COMPACT);
+	test_conversation(JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH | JSON_SORT_KEYS);
+
+	st = open_store("sesame");
+	test_steps();
 	test_long_answers();
 	if (can_fail_allocations())
 	{
@@ -333,6 +465,7 @@ main(void)
 		test_allocations("get-all-values", "{\"collection\":\"long\"}");
 		test_allocations("delete-user", "{\"collection\":\"\",\"key\":\"k\"}");
 	}
+	tap_ok(!dispatch_init(&disp, st, ""), "an empty key will not do");
 	store_close(st);
 	return tap_done();
 }
