@@ -13,6 +13,7 @@
 #include "fdw.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "access/reloptions.h"
 #include "access/table.h"
@@ -309,8 +310,9 @@ check_price(DefElem *def)
 {
 	double		price;
 
-	if (!parse_real(defGetString(def), &price, 0, NULL) || !(price >= 0))
-		report_bad_value(def, "A cost is a number that is not negative, in the planner's units.");
+	if (!parse_real(defGetString(def), &price, 0, NULL) ||
+		!(price >= 0 && isfinite(price)))
+		report_bad_value(def, "A cost is a finite number that is not negative, in the planner's units.");
 }
 
 static void
