@@ -29,6 +29,12 @@
 #define DEFAULT_TUPLES 10000.0
 #define DEFAULT_KEYS 100.0
 
+/*
+ * A scan has many requests in flight, so all but its first cost a part only of
+ * one that is waited for, as each is on the inner side of a join.
+ */
+#define IN_FLIGHT_SHARE 0.25
+
 /* The number of distinct keys that ANALYZE found, 0 if it has not run. */
 static double
 analyzed_key_count(RelOptInfo *rel, const LtfdwTable *table)
@@ -173,7 +179,7 @@ ltfdw_estimate_path(PlannerInfo *root, RelOptInfo *rel, const LtfdwPath *path,
 	/* walking the keys in an order of their own has them sorted first */
 	if (path->order.key_direction != 0)
 		*startup_cost += keys * log2(Max(keys, 2.0)) * cpu_operator_cost;
-	*total_cost = *startup_cost + (requests - 1.0) * prices->request +
+	*total_cost = *startup_cost + (requests - 1.0) * prices->request * IN_FLIGHT_SHARE +
 		records * (prices->record + cpu_tuple_cost + local_cost.per_tuple) +
 		*rows * rel->reltarget->cost.per_tuple;
 }
