@@ -57,6 +57,12 @@ SELECT explain('SELECT DISTINCT ON (key) * FROM t WHERE key > ''k098'' AND data 
 SELECT explain('SELECT key, max(ts), count(*) FROM t WHERE key > ''k098'' GROUP BY key');
 SELECT explain('SELECT key, max(data) FROM t WHERE key > ''k098'' GROUP BY key');
 SELECT explain('SELECT key, min(ts), max(ts) FROM t WHERE key > ''k098'' GROUP BY key');
+
+-- of a thousand keys just as well
+CREATE FOREIGN TABLE thousand (key text, ts bigint, data text) SERVER ltdb;
+INSERT INTO thousand SELECT 'k' || k, s, 'd' || k * s FROM generate_series(1, 1000) k, generate_series(1, 3) s;
+SELECT explain('SELECT DISTINCT ON (key) * FROM thousand ORDER BY key, ts DESC');
+SELECT count(*), min(ts), count(DISTINCT data) FROM (SELECT DISTINCT ON (key) * FROM thousand ORDER BY key, ts DESC) l;
 DROP FUNCTION explain, explain_lines;
 \set ECHO none
 \i sql/include/teardown.psql
