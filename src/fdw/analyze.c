@@ -317,7 +317,11 @@ add_pages(Sample *sample, const LtfdwStretch *stretch, int rows)
 	}
 }
 
-/* Share a key's rows out among its stretches, in proportion to their records. */
+/*
+ * Share a key's rows out among its stretches, in proportion to their records.
+ * A page may go on until the next begins: the records after a random second
+ * may be far from it, and must not be left out for that.
+ */
 static void
 add_key(Sample *sample, int key_no, int rows)
 {
@@ -325,6 +329,7 @@ add_key(Sample *sample, int key_no, int rows)
 	double		step = survey->keys[key_no].count / rows;
 	double		next = step * ltfdw_random_fraction(&sample->prober->random);
 	double		passed = 0;
+	int			page = sample->npages;
 
 	for (int s = key_no; s >= 0; s = survey->stretches[s].next)
 	{
@@ -337,6 +342,10 @@ add_key(Sample *sample, int key_no, int rows)
 		if (here > 0)
 			add_pages(sample, stretch, here);
 	}
+	for (; page < sample->npages; page++)
+		sample->pages[page].to_sec = page + 1 < sample->npages
+			? sample->pages[page + 1].from_sec - 1
+			: survey->keys[key_no].newest_sec;
 }
 
 /*

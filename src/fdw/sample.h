@@ -50,6 +50,8 @@ typedef struct LtfdwStretch
 	int64		to_sec;
 	bool		exact;			/* the count is not an estimate */
 	double		count;
+	double		density;		/* records per second around the probe */
+	int64		unknown_sec;	/* that no page has shown */
 	double		doubt;			/* by how much the estimate may be wrong */
 } LtfdwStretch;
 
