@@ -35,6 +35,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/probe.o \
 	src/fdw/survey.o \
 	src/fdw/analyze.o \
+	src/fdw/writeset.o \
 	src/fdw/import.o \
 	src/fdw/infer.o \
 	src/fdw/functions.o \

@@ -16,6 +16,14 @@
 
 PG_MODULE_MAGIC;
 
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	ltfdw_writeset_init();
+}
+
 PG_FUNCTION_INFO_V1(ltfdw_handler);
 
 Datum
@@ -51,6 +59,7 @@ ltfdw_handler(PG_FUNCTION_ARGS)
 	routine->BeginForeignInsert = ltfdw_BeginForeignInsert;
 	routine->EndForeignInsert = ltfdw_EndForeignInsert;
 	routine->ExecForeignInsert = ltfdw_ExecForeignInsert;
+	routine->ExecForeignUpdate = ltfdw_ExecForeignUpdate;
 	routine->ExecForeignDelete = ltfdw_ExecForeignDelete;
 
 	/* EXPLAIN: explain.c */

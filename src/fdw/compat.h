@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/sampling.h"
 #include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 150000
@@ -56,6 +57,18 @@ ltfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
 #else
 	return create_foreignscan_path(root, rel, NULL, rows, startup_cost, total_cost,
 								   pathkeys, required_outer, NULL, fdw_private);
+#endif
+}
+
+/* Memory that is only ever freed as a whole; PostgreSQL 15 has block sizes for it. */
+static inline MemoryContext
+ltfdw_generation_context(MemoryContext parent, const char *name)
+{
+#if PG_VERSION_NUM >= 150000
+	return GenerationContextCreate(parent, name, ALLOCSET_DEFAULT_MINSIZE,
+								   ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
+#else
+	return GenerationContextCreate(parent, name, ALLOCSET_DEFAULT_MAXSIZE);
 #endif
 }
 

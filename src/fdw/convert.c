@@ -345,16 +345,15 @@ writes_fields(const LtfdwTable *table, TupleTableSlot *slot)
 	return false;
 }
 
-static ltdb_text
-data_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
+/* What the data column of a row says; empty if there is no such column. */
+ltdb_text
+ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSlot *slot)
 {
 	ltdb_text	empty = {"", 0};
 	Oid			type;
 	Datum		value;
 	bool		isnull;
 
-	if (table->nfields > 0 && writes_fields(table, slot))
-		return ltfdw_datum_to_ltdb(ltfdw_fields_to_json(table, slot));
 	if (table->data_att == InvalidAttrNumber)
 		return empty;
 	type = table->columns[table->data_att - 1].type;
@@ -385,20 +384,31 @@ ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts)
 	return record;
 }
 
-/* The record to store for a row; points into the slot or the current context. */
+/* Key and ts of a row to store. */
 ltdb_record
-ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
+ltfdw_identity_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
 {
-	ltdb_record record;
 	Datum		key = required_value(table, slot, table->key_att);
 	Datum		ts = required_value(table, slot, table->ts_att);
+	ltdb_record record = ltfdw_record_from_datums(table, key, ts);
 
-	record = ltfdw_record_from_datums(table, key, ts);
 	if (record.key.len_bytes == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("an empty key cannot be stored in LTDB collection \"%s\"", table->collection),
 				 errdetail("LTDB could never fetch the record again.")));
-	record.data = data_from_slot(table, slot);
+	return record;
+}
+
+/* The record to store for a new row; points into it or the current context. */
+ltdb_record
+ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
+{
+	ltdb_record record = ltfdw_identity_from_slot(table, slot);
+
+	if (table->nfields > 0 && writes_fields(table, slot))
+		record.data = ltfdw_datum_to_ltdb(ltfdw_fields_to_json(table, slot));
+	else
+		record.data = ltfdw_data_column_to_ltdb(table, slot);
 	return record;
 }

@@ -94,6 +94,7 @@ typedef struct LtfdwTable
 	int			fetch_size;		/* records a request */
 	int			batch_size;		/* rows a message */
 	bool		invalid_json_is_null;
+	bool		write_at_commit;	/* write_mode */
 	LtfdwPrices prices;
 	int			ncolumns;
 	LtfdwColumn *columns;		/* by attribute number - 1 */
@@ -198,6 +199,8 @@ typedef struct LtfdwReading
 	bool		reverse;		/* within a key: newest first */
 	int64		limit;			/* records in all, -1 = no limit */
 	int64		key_limit;		/* records of each key, -1 = no limit */
+	struct LtfdwWriteSet *writes;	/* to merge with what the server has, or NULL */
+	CommandId	cid;			/* the command that reads */
 } LtfdwReading;
 
 /*
@@ -278,6 +281,17 @@ typedef struct LtfdwKeyList LtfdwKeyList;
 /* Walks keys, intervals and pages with requests in flight: reader.c. */
 typedef struct LtfdwReader LtfdwReader;
 
+/* The writes to a collection that this transaction has yet to send: writeset.c. */
+typedef struct LtfdwWriteSet LtfdwWriteSet;
+
+/* One of them. */
+typedef struct LtfdwWrite
+{
+	int64		ts_sec;
+	bool		deleted;
+	ltdb_text	data;			/* UTF-8 */
+} LtfdwWrite;
+
 /* Batches writes and sends them with requests in flight: sender.c. */
 typedef struct LtfdwSender LtfdwSender;
 
@@ -318,7 +332,10 @@ typedef struct LtfdwScan
 	MemoryContext query_cxt;	/* what one run computes */
 	LtfdwValue *values;
 	LtfdwQuery	query;
+	Oid			userid;
 	LtfdwConn  *conn;			/* NULL until the first row is asked for */
+	LtfdwWriteSet *writes;		/* of this transaction, or NULL */
+	CommandId	cid;			/* of the command that reads */
 	LtfdwPhase	phase;
 	bool		again;			/* begin a run with the next row */
 	bool		pending;		/* the last call found no row, but there may be more */
@@ -454,6 +471,8 @@ extern void ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord 
 extern Datum ltfdw_data_to_datum(const LtfdwTable *table, const LtfdwRecord *record,
 								 bool *isnull);
 extern ltdb_record ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts);
+extern ltdb_record ltfdw_identity_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
+extern ltdb_text ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSlot *slot);
 extern ltdb_record ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
 
 /* in field.c */
@@ -471,6 +490,10 @@ extern bool ltfdw_field_allows_type(Oid type);
 extern void ltfdw_field_prepare(LtfdwField *field, Oid type, int32 typmod);
 extern bool ltfdw_field_to_datum(LtfdwField *field, ltdb_text value, Datum *result);
 extern text *ltfdw_fields_to_json(const LtfdwTable *table, TupleTableSlot *slot);
+extern text *ltfdw_fields_patch(const LtfdwTable *table, ltdb_text data,
+								TupleTableSlot *old_row, TupleTableSlot *new_row);
+extern bool ltfdw_fields_changed(const LtfdwTable *table, TupleTableSlot *old_row,
+								 TupleTableSlot *new_row);
 
 /* in modify.c */
 extern int	ltfdw_IsForeignRelUpdatable(Relation rel);
@@ -486,6 +509,9 @@ extern void ltfdw_EndForeignInsert(EState *estate, ResultRelInfo *result_rel);
 extern TupleTableSlot *ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel,
 											   TupleTableSlot *slot,
 											   TupleTableSlot *plan_slot);
+extern TupleTableSlot *ltfdw_ExecForeignUpdate(EState *estate, ResultRelInfo *result_rel,
+											   TupleTableSlot *slot,
+											   TupleTableSlot *plan_slot);
 extern TupleTableSlot *ltfdw_ExecForeignDelete(EState *estate, ResultRelInfo *result_rel,
 											   TupleTableSlot *slot,
 											   TupleTableSlot *plan_slot);
@@ -497,6 +523,23 @@ extern void ltfdw_sender_insert(LtfdwSender *sender, const ltdb_record *record);
 extern void ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record);
 extern void ltfdw_sender_flush(LtfdwSender *sender);
 extern void ltfdw_sender_finish(LtfdwSender *sender);
+
+/* in writeset.c */
+extern void ltfdw_writeset_init(void);
+extern void ltfdw_writeset_bypassed(const char *collection);
+extern LtfdwWriteSet *ltfdw_writeset_find(Oid userid, const LtfdwTable *table);
+extern LtfdwWriteSet *ltfdw_writeset_new(Oid userid, const LtfdwTable *table,
+										 MemoryContext parent);
+extern LtfdwWriteSet *ltfdw_writeset_get(Oid userid, const LtfdwTable *table);
+extern void ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb_text data,
+							   CommandId cid);
+extern bool ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
+extern void ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
+extern void ltfdw_writeset_send(LtfdwWriteSet *set);
+extern bool ltfdw_writeset_seek(LtfdwWriteSet *set, text *key, LtfdwInterval interval,
+								bool reverse, CommandId cid, LtfdwWrite *write);
+extern void ltfdw_writeset_add_keys(LtfdwWriteSet *set, LtfdwInterval interval, CommandId cid,
+									LtfdwKeys *keys);
 
 /* in explain.c */
 extern void ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es);

@@ -19,6 +19,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
@@ -234,8 +235,10 @@ ltfdw_field_to_datum(LtfdwField *field, ltdb_text value, Datum *result)
 typedef struct Member
 {
 	ltdb_text	name;
-	text	   *json;			/* NULL = an object of members */
+	bool		is_value;		/* else an object of members */
+	text	   *json;			/* of a value; NULL = leave the member out */
 	List	   *members;
+	bool		written;		/* into a patched object */
 } Member;
 
 static Member *
@@ -256,7 +259,7 @@ find_or_add_member(List **members, const LtfdwField *field, int depth)
 		if (member->name.len_bytes == step->name.len_bytes &&
 			memcmp(member->name.bytes, step->name.bytes, step->name.len_bytes) == 0)
 		{
-			if (member->json != NULL || depth + 1 == field->nsteps)
+			if (member->is_value || depth + 1 == field->nsteps)
 				ereport(ERROR,
 						(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 						 errmsg("cannot write the field \"%s\": another column writes it too or a part of it",
@@ -270,26 +273,98 @@ find_or_add_member(List **members, const LtfdwField *field, int depth)
 	return member;
 }
 
+/* Add what a field is to be, NULL to leave it out. */
 static void
-append_members(StringInfo buf, List *members)
+add_field(List **members, LtfdwField *field, Datum value, bool isnull)
 {
+	Member	   *member = NULL;
+
+	for (int depth = 0; depth < field->nsteps; depth++)
+	{
+		member = find_or_add_member(members, field, depth);
+		members = &member->members;
+	}
+	member->is_value = true;
+	if (!isnull)
+		member->json = DatumGetTextPP(FunctionCall1(&field->to_json, value));
+}
+
+static void
+append_name(StringInfo buf, ltdb_text name)
+{
+	if (buf->data[buf->len - 1] != '{')
+		appendStringInfoString(buf, ", ");
+	escape_json(buf, text_to_cstring(ltfdw_text_from_ltdb(name, "name", "")));
+	appendStringInfoString(buf, ": ");
+}
+
+static void append_patched(StringInfo buf, ltdb_text object, List *members);
+
+/* A member with its name, in place of an old value if there was one. */
+static void
+append_member(StringInfo buf, Member *member, ltdb_text old_value)
+{
+	member->written = true;
+	if (member->is_value && member->json == NULL)
+		return;
+	append_name(buf, member->name);
+	if (member->is_value)
+		appendBinaryStringInfo(buf, VARDATA_ANY(member->json), VARSIZE_ANY_EXHDR(member->json));
+	else
+		append_patched(buf, old_value, member->members);
+}
+
+typedef struct Patch
+{
+	StringInfo	buf;
+	List	   *members;
+} Patch;
+
+/* A member of the old object: as it was, unless it is one that changes. */
+static void
+copy_member(ltdb_text name, ltdb_text value, void *arg)
+{
+	Patch	   *patch = arg;
+	text	   *copy;
 	ListCell   *cell;
 
-	appendStringInfoChar(buf, '{');
-	foreach(cell, members)
+	foreach(cell, patch->members)
 	{
 		Member	   *member = lfirst(cell);
 
-		if (buf->data[buf->len - 1] != '{')
-			appendStringInfoString(buf, ", ");
-		escape_json(buf, text_to_cstring(ltfdw_text_from_ltdb(member->name, "name", "")));
-		appendStringInfoString(buf, ": ");
-		if (member->json)
-			appendBinaryStringInfo(buf, VARDATA_ANY(member->json),
-								   VARSIZE_ANY_EXHDR(member->json));
-		else
-			append_members(buf, member->members);
+		if (member->name.len_bytes != name.len_bytes ||
+			memcmp(member->name.bytes, name.bytes, name.len_bytes) != 0)
+			continue;
+		if (!member->written)
+			append_member(patch->buf, member, value);
+		return;
 	}
+	append_name(patch->buf, name);
+	copy = ltfdw_text_from_ltdb(value, "value", "");
+	appendBinaryStringInfo(patch->buf, VARDATA_ANY(copy), VARSIZE_ANY_EXHDR(copy));
+}
+
+/*
+ * An object with some members changed, all others as they were.  What was no
+ * object becomes one.
+ */
+static void
+append_patched(StringInfo buf, ltdb_text object, List *members)
+{
+	Patch		patch = {buf, members};
+	int			start = buf->len;
+	ltdb_text	absent = {"", 0};
+	ListCell   *cell;
+
+	appendStringInfoChar(buf, '{');
+	if (!ltfdw_json_members(object, copy_member, &patch))
+	{
+		buf->len = start;
+		appendStringInfoChar(buf, '{');
+	}
+	foreach(cell, members)
+		if (!((Member *) lfirst(cell))->written)
+			append_member(buf, lfirst(cell), absent);
 	appendStringInfoChar(buf, '}');
 }
 
@@ -300,30 +375,68 @@ append_members(StringInfo buf, List *members)
 text *
 ltfdw_fields_to_json(const LtfdwTable *table, TupleTableSlot *slot)
 {
+	ltdb_text	absent = {"", 0};
 	List	   *members = NIL;
 	StringInfoData buf;
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		LtfdwField *field = table->columns[i].field;
-		List	  **level = &members;
-		Member	   *member = NULL;
 		Datum		value;
 		bool		isnull;
 
 		if (field == NULL)
 			continue;
 		value = slot_getattr(slot, i + 1, &isnull);
-		if (isnull)
-			continue;
-		for (int depth = 0; depth < field->nsteps; depth++)
-		{
-			member = find_or_add_member(level, field, depth);
-			level = &member->members;
-		}
-		member->json = DatumGetTextPP(FunctionCall1(&field->to_json, value));
+		if (!isnull)
+			add_field(&members, field, value, false);
 	}
 	initStringInfo(&buf);
-	append_members(&buf, members);
+	append_patched(&buf, absent, members);
+	return cstring_to_text_with_len(buf.data, buf.len);
+}
+
+static bool
+column_changed(TupleTableSlot *old_row, TupleTableSlot *new_row, AttrNumber attnum)
+{
+	Form_pg_attribute att = TupleDescAttr(new_row->tts_tupleDescriptor, attnum - 1);
+	bool		old_null;
+	bool		new_null;
+	Datum		old_value = slot_getattr(old_row, attnum, &old_null);
+	Datum		new_value = slot_getattr(new_row, attnum, &new_null);
+
+	if (old_null || new_null)
+		return old_null != new_null;
+	return !datum_image_eq(old_value, new_value, att->attbyval, att->attlen);
+}
+
+/* Whether an UPDATE changes any field column. */
+bool
+ltfdw_fields_changed(const LtfdwTable *table, TupleTableSlot *old_row, TupleTableSlot *new_row)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].field && column_changed(old_row, new_row, i + 1))
+			return true;
+	return false;
+}
+
+/* The data of a record with the changed field columns of a row written into it. */
+text *
+ltfdw_fields_patch(const LtfdwTable *table, ltdb_text data, TupleTableSlot *old_row,
+				   TupleTableSlot *new_row)
+{
+	List	   *members = NIL;
+	StringInfoData buf;
+
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].field && column_changed(old_row, new_row, i + 1))
+		{
+			bool		isnull;
+			Datum		value = slot_getattr(new_row, i + 1, &isnull);
+
+			add_field(&members, table->columns[i].field, value, isnull);
+		}
+	initStringInfo(&buf);
+	append_patched(&buf, data, members);
 	return cstring_to_text_with_len(buf.data, buf.len);
 }

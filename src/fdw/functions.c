@@ -13,6 +13,7 @@
  */
 #include "fdw.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -224,11 +225,45 @@ since_argument(TimestampTz since)
 	return ltfdw_usecs_floor_sec(since) + (since % LTFDW_USECS_PER_SEC != 0);
 }
 
+/*
+ * The newest records where this transaction has written to the collection: key
+ * by key, since the newest on the server may be one that it has deleted.
+ */
+static Datum
+latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, text *key,
+				   const ltdb_latest *request, const RowShape *shape)
+{
+	LtfdwInterval interval = {Max(shape->since_sec, (int64) LTDB_TS_MIN), request->at_sec};
+	LtfdwQuery	query = {{false, 1, &key}, {1, &interval}};
+	CommandId	cid = GetCurrentCommandId(false);
+	LtfdwReading reading = {true, -1, 1, ltfdw_writeset_find(GetUserId(), table), cid};
+	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
+	TupleDesc	desc;
+	Tuplestorestate *rows = begin_rows(fcinfo, &desc);
+	LtfdwRecord record;
+
+	if (key == NULL)
+	{
+		query.keys = ltfdw_keys_list(conn, table->collection, interval, NULL);
+		ltfdw_writeset_add_keys(reading.writes, interval, cid, &query.keys);
+	}
+	ltfdw_reader_start(reader, &query, reading);
+	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
+	{
+		ltdb_record item = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, record.data};
+
+		put_item(rows, desc, shape, &item);
+	}
+	return (Datum) 0;
+}
+
 Datum
 ltfdw_latest(PG_FUNCTION_ARGS)
 {
 	RowShape	shape = {NULL, 3, {PART_KEY, PART_TS, PART_DATA}, PG_INT64_MIN};
 	ltdb_latest request = {{0}};
+	Oid			serverid;
+	LtfdwTable *table;
 	LtfdwConn  *conn;
 	TupleDesc	desc;
 
@@ -250,7 +285,13 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 		begin_rows(fcinfo, &desc);
 		return (Datum) 0;
 	}
-	conn = connection_argument(fcinfo);
+	serverid = server_argument(fcinfo);
+	conn = ltfdw_connection_get(GetUserId(), serverid);
+	table = ltfdw_table_of_collection(serverid, unconstify(char *, shape.collection));
+	if (ltfdw_writeset_find(GetUserId(), table) != NULL)
+		return latest_with_writes(fcinfo, conn, table,
+								  PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
+								  &request, &shape);
 	return rows_of_reply(fcinfo, conn,
 						 ltdb_send_latest(ltfdw_connection_handle(conn), &request), &shape);
 }
@@ -269,19 +310,32 @@ ltfdw_delete_key(PG_FUNCTION_ARGS)
 	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), serverid);
 	LtfdwTable *table = ltfdw_table_of_collection(serverid, collection);
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
-	LtfdwSender *sender = ltfdw_sender_new(conn, collection, table->batch_size, false);
 	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
-	LtfdwReading everything = {false, -1, -1};
+	CommandId	cid = GetCurrentCommandId(true);
+	LtfdwReading everything = {false, -1, -1, ltfdw_writeset_find(GetUserId(), table), cid};
+	LtfdwSender *sender = NULL;
+	LtfdwWriteSet *writes = NULL;
 	LtfdwRecord record;
 
+	if (table->write_at_commit)
+		writes = ltfdw_writeset_get(GetUserId(), table);
+	else
+		sender = ltfdw_sender_new(conn, collection, table->batch_size, false);
 	ltfdw_reader_start(reader, &query, everything);
 	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
 	{
 		ltdb_record identity = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, {"", 0}};
 
-		ltfdw_sender_delete(sender, &identity);
+		if (writes)
+			ltfdw_writeset_delete(writes, record.key, record.ts_sec, cid);
+		else
+		{
+			ltfdw_writeset_bypassed(collection);
+			ltfdw_sender_delete(sender, &identity);
+		}
 	}
-	ltfdw_sender_finish(sender);
+	if (sender)
+		ltfdw_sender_finish(sender);
 	PG_RETURN_VOID();
 }
 

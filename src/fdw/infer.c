@@ -119,7 +119,7 @@ see_newest_records(LtfdwConn *conn, LtfdwTable *table, text *key, List **members
 {
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
-	LtfdwReading reading = {true, SAMPLE_RECORDS, -1};
+	LtfdwReading reading = {true, SAMPLE_RECORDS, -1, NULL, 0};
 	LtfdwRecord record;
 
 	ltfdw_reader_start(reader, &query, reading);

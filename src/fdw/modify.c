@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * modify.c
- *		INSERT, DELETE and COPY: from executor slots to records to send.
+ *		INSERT, UPDATE, DELETE and COPY: from executor slots to records to write.
  *
- * Sending is sender.c's business.  LTDB has no transactions, so what was sent
- * stays written if the transaction is rolled back.
+ * With write_mode 'commit' they go to the transaction's write set
+ * (writeset.c); with 'immediate' they are sent at once (sender.c), and what
+ * was sent stays written if the transaction is rolled back.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -14,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "nodes/makefuncs.h"
@@ -27,10 +29,12 @@
 typedef struct Modify
 {
 	LtfdwTable *table;
-	LtfdwSender *sender;
+	LtfdwSender *sender;		/* write_mode 'immediate' */
+	LtfdwWriteSet *updates;		/* ... of an UPDATE */
 	Oid			userid;
 	bool		at_end;			/* see ltfdw_sender_new() */
 	bool		flush_each_row; /* triggers look at what was written */
+	CommandId	cid;			/* of this statement */
 
 	/* junk columns of a DELETE, 0 = none */
 	AttrNumber	key_junk;
@@ -43,7 +47,7 @@ ltfdw_IsForeignRelUpdatable(Relation rel)
 {
 	if (!ltfdw_table_updatable(RelationGetRelid(rel)))
 		return 0;
-	return (1 << CMD_INSERT) | (1 << CMD_DELETE);
+	return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
 }
 
 /* A record is identified by key and ts, so a write needs columns for both. */
@@ -93,7 +97,7 @@ ltfdw_AddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *t
 	 * What RETURNING shows of a deleted row was read before it is deleted.  As
 	 * the planner does for triggers: a record, so that all children agree.
 	 */
-	if (root->parse->returningList)
+	if (root->parse->commandType == CMD_DELETE && root->parse->returningList)
 		add_row_identity_var(root,
 							 makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
 							 rtindex, "wholerow");
@@ -155,9 +159,15 @@ has_after_trigger(const TriggerDesc *triggers, CmdType operation)
 {
 	if (triggers == NULL)
 		return false;
-	return operation == CMD_INSERT
-		? triggers->trig_insert_after_row || triggers->trig_insert_after_statement
-		: triggers->trig_delete_after_row || triggers->trig_delete_after_statement;
+	switch (operation)
+	{
+		case CMD_INSERT:
+			return triggers->trig_insert_after_row || triggers->trig_insert_after_statement;
+		case CMD_UPDATE:
+			return triggers->trig_update_after_row || triggers->trig_update_after_statement;
+		default:
+			return triggers->trig_delete_after_row || triggers->trig_delete_after_statement;
+	}
 }
 
 static Modify *
@@ -173,6 +183,7 @@ begin(EState *estate, ResultRelInfo *result_rel, CmdType operation)
 												result_rel->ri_RangeTableIndex);
 	modify->flush_each_row = has_after_trigger(result_rel->ri_TrigDesc, operation) ||
 		(root && has_after_trigger(root->ri_TrigDesc, operation));
+	modify->cid = GetCurrentCommandId(true);
 	result_rel->ri_FdwState = modify;
 	return modify;
 }
@@ -186,7 +197,7 @@ ltfdw_BeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	modify = begin(mtstate->ps.state, result_rel, mtstate->operation);
-	if (mtstate->operation == CMD_DELETE)
+	if (mtstate->operation != CMD_INSERT)
 	{
 		List	   *tlist = outerPlan(mtstate->ps.plan)->targetlist;
 
@@ -207,7 +218,9 @@ ltfdw_BeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *result_rel)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("ON CONFLICT is not supported for foreign table \"%s\"",
 						RelationGetRelationName(result_rel->ri_RelationDesc))));
-	begin(mtstate->ps.state, result_rel, CMD_INSERT);
+	/* a partition may be a target of the UPDATE that moves rows into it */
+	if (result_rel->ri_FdwState == NULL)
+		begin(mtstate->ps.state, result_rel, CMD_INSERT);
 }
 
 /* The connection is opened with the first row: a statement may have none. */
@@ -225,6 +238,48 @@ get_sender(EState *estate, Modify *modify)
 		MemoryContextSwitchTo(old);
 	}
 	return modify->sender;
+}
+
+/* Store a record, now or when the transaction commits. */
+static void
+put(EState *estate, Modify *modify, text *key, const ltdb_record *record)
+{
+	LtfdwSender *sender;
+
+	if (modify->table->write_at_commit)
+	{
+		ltfdw_writeset_put(ltfdw_writeset_get(modify->userid, modify->table),
+						   key, record->ts_sec, record->data, modify->cid);
+		return;
+	}
+	ltfdw_writeset_bypassed(modify->table->collection);
+	sender = get_sender(estate, modify);
+	ltfdw_sender_insert(sender, record);
+	if (modify->flush_each_row)
+		ltfdw_sender_flush(sender);
+}
+
+/* Delete one; false if the statement has deleted it already. */
+static bool
+delete(EState *estate, Modify *modify, text *key, const ltdb_record *record)
+{
+	LtfdwSender *sender;
+
+	if (modify->table->write_at_commit)
+	{
+		LtfdwWriteSet *set = ltfdw_writeset_get(modify->userid, modify->table);
+
+		if (!ltfdw_writeset_take(set, key, record->ts_sec, modify->cid))
+			return false;
+		ltfdw_writeset_delete(set, key, record->ts_sec, modify->cid);
+		return true;
+	}
+	ltfdw_writeset_bypassed(modify->table->collection);
+	sender = get_sender(estate, modify);
+	ltfdw_sender_delete(sender, record);
+	if (modify->flush_each_row)
+		ltfdw_sender_flush(sender);
+	return true;
 }
 
 /* ---- rows ---- */
@@ -246,8 +301,7 @@ show_stored(const LtfdwTable *table, TupleTableSlot *slot, const ltdb_record *re
 	HeapTuple	tuple;
 
 	slot_getallattrs(slot);
-	made_data = table->nfields > 0 && AttributeNumberIsValid(table->data_att) &&
-		slot->tts_isnull[table->data_att - 1];
+	made_data = table->nfields > 0 && AttributeNumberIsValid(table->data_att);
 	if (!made_data && DatumGetInt64(slot->tts_values[att]) == DatumGetInt64(stored))
 		return;
 	values = palloc(natts * sizeof(Datum));
@@ -267,23 +321,6 @@ show_stored(const LtfdwTable *table, TupleTableSlot *slot, const ltdb_record *re
 	ExecForceStoreHeapTuple(tuple, slot, false);
 }
 
-TupleTableSlot *
-ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot,
-						TupleTableSlot *plan_slot)
-{
-	Modify	   *modify = result_rel->ri_FdwState;
-	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	ltdb_record record = ltfdw_record_from_slot(modify->table, slot);
-	LtfdwSender *sender = get_sender(estate, modify);
-
-	ltfdw_sender_insert(sender, &record);
-	if (modify->flush_each_row)
-		ltfdw_sender_flush(sender);
-	show_stored(modify->table, slot, &record);
-	MemoryContextSwitchTo(old);
-	return slot;
-}
-
 static Datum
 junk_value(TupleTableSlot *plan_slot, AttrNumber attnum)
 {
@@ -293,6 +330,29 @@ junk_value(TupleTableSlot *plan_slot, AttrNumber attnum)
 	if (isnull)
 		elog(ERROR, "the identity of a record to delete is null");
 	return value;
+}
+
+/* The key of a row, which is not NULL: the record was made from it. */
+static text *
+key_of_slot(const LtfdwTable *table, TupleTableSlot *slot)
+{
+	bool		isnull;
+
+	return DatumGetTextPP(slot_getattr(slot, table->key_att, &isnull));
+}
+
+TupleTableSlot *
+ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot,
+						TupleTableSlot *plan_slot)
+{
+	Modify	   *modify = result_rel->ri_FdwState;
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	ltdb_record record = ltfdw_record_from_slot(modify->table, slot);
+
+	put(estate, modify, key_of_slot(modify->table, slot), &record);
+	show_stored(modify->table, slot, &record);
+	MemoryContextSwitchTo(old);
+	return slot;
 }
 
 /* Fill the slot for RETURNING with the row as it was read. */
@@ -309,20 +369,131 @@ show_deleted_row(ResultRelInfo *result_rel, TupleTableSlot *slot, Datum row)
 	ExecForceStoreHeapTuple(heap_copytuple(&tuple), slot, false);
 }
 
+/*
+ * The data of a record as it is stored, for an UPDATE of a row that does not
+ * show it: a request of its own.  False if the record is gone.
+ */
+static bool
+stored_data(EState *estate, Modify *modify, text *key, int64 ts_sec, ltdb_text *data)
+{
+	LtfdwInterval second = {ts_sec, ts_sec};
+	LtfdwQuery	query = {{false, 1, &key}, {1, &second}};
+	LtfdwReading reading = {false, 1, -1, ltfdw_writeset_find(modify->userid, modify->table),
+	modify->cid};
+	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(modify->userid,
+																modify->table->serverid),
+										   modify->table, NULL);
+	LtfdwRecord record;
+	bool		found;
+
+	ltfdw_reader_start(reader, &query, reading);
+	found = ltfdw_reader_next(reader, &record, true) == LTDB_ITEM;
+	if (found)
+	{
+		char	   *copy = palloc(record.data.len_bytes + 1);
+
+		memcpy(copy, record.data.bytes, record.data.len_bytes);
+		data->bytes = copy;
+		data->len_bytes = record.data.len_bytes;
+	}
+	ltfdw_reader_stop(reader);
+	return found;
+}
+
+/*
+ * What an UPDATE makes of data: the data column's value, or the stored data
+ * with the changed fields written into it.  False if the record is gone.
+ */
+static bool
+updated_data(EState *estate, ResultRelInfo *result_rel, Modify *modify, text *old_key,
+			 int64 old_sec, TupleTableSlot *slot, ltdb_text *data)
+{
+	const LtfdwTable *table = modify->table;
+	TupleTableSlot *old_row = result_rel->ri_oldTupleSlot;
+	bool		fields_changed = table->nfields > 0 &&
+		ltfdw_fields_changed(table, old_row, slot);
+
+	if (AttributeNumberIsValid(table->data_att))
+	{
+		ltdb_text	old_data = ltfdw_data_column_to_ltdb(table, old_row);
+
+		*data = ltfdw_data_column_to_ltdb(table, slot);
+		if (!fields_changed)
+			return true;
+		if (data->len_bytes != old_data.len_bytes ||
+			memcmp(data->bytes, old_data.bytes, old_data.len_bytes) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("cannot update both data and fields of it in LTDB collection \"%s\"",
+							table->collection)));
+	}
+	else if (!stored_data(estate, modify, old_key, old_sec, data))
+		return false;
+	if (fields_changed)
+		*data = ltfdw_datum_to_ltdb(ltfdw_fields_patch(table, *data, old_row, slot));
+	return true;
+}
+
+/*
+ * An UPDATE goes through a write set in both modes: when records move, what
+ * is deleted and what is stored can only be told apart at the end.
+ */
+static LtfdwWriteSet *
+update_set(EState *estate, Modify *modify)
+{
+	if (modify->table->write_at_commit)
+		return ltfdw_writeset_get(modify->userid, modify->table);
+	ltfdw_writeset_bypassed(modify->table->collection);
+	if (modify->updates == NULL)
+		modify->updates = ltfdw_writeset_new(modify->userid, modify->table,
+											 estate->es_query_cxt);
+	return modify->updates;
+}
+
+TupleTableSlot *
+ltfdw_ExecForeignUpdate(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot,
+						TupleTableSlot *plan_slot)
+{
+	Modify	   *modify = result_rel->ri_FdwState;
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	text	   *old_key = DatumGetTextPP(junk_value(plan_slot, modify->key_junk));
+	ltdb_record before = ltfdw_record_from_datums(modify->table, PointerGetDatum(old_key),
+												  junk_value(plan_slot, modify->ts_junk));
+	ltdb_record after = ltfdw_identity_from_slot(modify->table, slot);
+	text	   *new_key = key_of_slot(modify->table, slot);
+	LtfdwWriteSet *set = update_set(estate, modify);
+
+	if (!ltfdw_writeset_take(set, old_key, before.ts_sec, modify->cid) ||
+		!updated_data(estate, result_rel, modify, old_key, before.ts_sec, slot, &after.data))
+	{
+		MemoryContextSwitchTo(old);
+		return NULL;
+	}
+	ltfdw_writeset_put(set, new_key, after.ts_sec, after.data, modify->cid);
+	if (before.ts_sec != after.ts_sec || before.key.len_bytes != after.key.len_bytes ||
+		memcmp(before.key.bytes, after.key.bytes, after.key.len_bytes) != 0)
+		ltfdw_writeset_delete(set, old_key, before.ts_sec, modify->cid);
+	show_stored(modify->table, slot, &after);
+	MemoryContextSwitchTo(old);
+	return slot;
+}
+
 TupleTableSlot *
 ltfdw_ExecForeignDelete(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot,
 						TupleTableSlot *plan_slot)
 {
 	Modify	   *modify = result_rel->ri_FdwState;
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	ltdb_record record = ltfdw_record_from_datums(modify->table,
-												  junk_value(plan_slot, modify->key_junk),
+	Datum		key = junk_value(plan_slot, modify->key_junk);
+	ltdb_record record = ltfdw_record_from_datums(modify->table, key,
 												  junk_value(plan_slot, modify->ts_junk));
-	LtfdwSender *sender = get_sender(estate, modify);
 
-	ltfdw_sender_delete(sender, &record);
-	if (modify->flush_each_row)
-		ltfdw_sender_flush(sender);
+	if (!delete(estate, modify, DatumGetTextPP(key), &record))
+	{
+		/* a join may find a row twice, but it is gone after the first time */
+		MemoryContextSwitchTo(old);
+		return NULL;
+	}
 	if (result_rel->ri_projectReturning && AttributeNumberIsValid(modify->row_junk))
 		show_deleted_row(result_rel, slot, junk_value(plan_slot, modify->row_junk));
 	MemoryContextSwitchTo(old);
@@ -338,6 +509,8 @@ end(ResultRelInfo *result_rel)
 
 	if (modify && modify->sender)
 		ltfdw_sender_finish(modify->sender);
+	if (modify && modify->updates)
+		ltfdw_writeset_send(modify->updates);
 }
 
 void

@@ -63,6 +63,7 @@ static void check_invalid_json(DefElem *def);
 static void check_column_name(DefElem *def);
 static void check_price(DefElem *def);
 static void check_field(DefElem *def);
+static void check_write_mode(DefElem *def);
 
 static const LtfdwOption option_table[] = {
 	{"url", ForeignServerRelationId, check_url},
@@ -77,6 +78,7 @@ static const LtfdwOption option_table[] = {
 	{"fdw_tuple_cost", ForeignServerRelationId, check_price},
 	{"use_remote_estimate", ForeignServerRelationId, check_boolean},
 	{"async_capable", ForeignServerRelationId, check_boolean},
+	{"write_mode", ForeignServerRelationId, check_write_mode},
 
 	{"api_key", UserMappingRelationId, check_api_key},
 
@@ -86,6 +88,7 @@ static const LtfdwOption option_table[] = {
 	{"updatable", ForeignTableRelationId, check_boolean},
 	{"use_remote_estimate", ForeignTableRelationId, check_boolean},
 	{"async_capable", ForeignTableRelationId, check_boolean},
+	{"write_mode", ForeignTableRelationId, check_write_mode},
 	{"invalid_json", ForeignTableRelationId, check_invalid_json},
 
 	{"column_name", AttributeRelationId, check_column_name},
@@ -332,6 +335,15 @@ check_invalid_json(DefElem *def)
 }
 
 static void
+check_write_mode(DefElem *def)
+{
+	const char *value = defGetString(def);
+
+	if (strcmp(value, "commit") != 0 && strcmp(value, "immediate") != 0)
+		report_bad_value(def, "Valid values are: commit, immediate.");
+}
+
+static void
 check_column_name(DefElem *def)
 {
 	const char *value = defGetString(def);
@@ -401,8 +413,10 @@ static LtfdwTable *
 new_table(ForeignServer *server, List *table_options, const char *collection)
 {
 	LtfdwTable *result = palloc0(sizeof(LtfdwTable));
+	const char *write_mode = get_table_option(table_options, server, "write_mode");
 
 	result->serverid = server->serverid;
+	result->write_at_commit = write_mode == NULL || strcmp(write_mode, "commit") == 0;
 	result->collection = pstrdup(collection);
 	result->fetch_size = count_or_default(get_table_option(table_options, server, "fetch_size"),
 										  MAX_FETCH_SIZE, DEFAULT_FETCH_SIZE);

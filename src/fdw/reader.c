@@ -47,6 +47,13 @@ typedef struct LtfdwPage
 	int64		count;			/* records read */
 	int64		last_sec;		/* of the last of them */
 	ltdb_reply *reply;
+
+	/* merging with the write set */
+	LtfdwInterval writes_left;	/* what of the interval we have not merged yet */
+	LtfdwRecord item;			/* the server's next record */
+	bool		peeked;			/* ... is there */
+	bool		held;			/* ... and is a copy */
+	bool		ended;			/* the server has no more on this page */
 } LtfdwPage;
 
 struct LtfdwReader
@@ -71,6 +78,8 @@ struct LtfdwReader
 	LtfdwPage		pages[WINDOW];
 	int			head;
 	int			npages;
+
+	StringInfoData held;		/* data of a record that is kept */
 
 	/* what was read so far, to judge the size of pages by */
 	double		records;
@@ -110,6 +119,7 @@ ltfdw_reader_new(LtfdwConn *conn, const LtfdwTable *table, LtfdwCounters *counte
 	reader->table = table;
 	reader->counters = counters;
 	reader->collection = ltfdw_text_to_ltdb(table->collection, strlen(table->collection));
+	initStringInfo(&reader->held);
 	reader->release.func = release_pages;
 	reader->release.arg = reader;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &reader->release);
@@ -200,6 +210,7 @@ send_page(LtfdwReader *reader, LtfdwPage *page)
 
 	page->limit = page_limit(reader);
 	page->count = 0;
+	page->peeked = page->ended = false;
 
 	/* newest first, what is not wanted comes first: a limit would cut the rest */
 	if (reader->reading.reverse && page->interval.to_sec < sent_to_sec(page))
@@ -238,6 +249,7 @@ fill_window(LtfdwReader *reader)
 											? query->times.count - 1 - reader->next_interval
 											: reader->next_interval];
 		page->reply = NULL;
+		page->writes_left = page->interval;
 		send_page(reader, page);
 		reader->npages++;
 		sent = true;
@@ -293,27 +305,31 @@ ltfdw_reader_bytes(const LtfdwReader *reader)
 	return bytes;
 }
 
-/* Whether a full page leaves some of its interval to read; then that is next. */
+/* What a page, read to its end, leaves of its interval; false if nothing. */
 static bool
-advance(const LtfdwReader *reader, LtfdwPage *page)
+rest_of_page(const LtfdwReader *reader, const LtfdwPage *page, LtfdwInterval *rest)
 {
+	*rest = page->interval;
 	if (page->limit == 0 || page->count < page->limit || page->last_sec > page->interval.to_sec)
 		return false;
 	if (reader->reading.reverse)
-		page->interval.to_sec = page->last_sec - 1;
+		rest->to_sec = page->last_sec - 1;
 	else
-		page->interval.from_sec = page->last_sec + 1;
-	return page->interval.from_sec <= page->interval.to_sec;
+		rest->from_sec = page->last_sec + 1;
+	return rest->from_sec <= rest->to_sec;
 }
 
 /* Go on behind a page: with the rest of its interval, unless it is enough. */
 static void
 finish_page(LtfdwReader *reader, LtfdwPage *page, bool enough)
 {
+	LtfdwInterval rest;
+
 	release_page(reader, page);
 	reader->pages_read++;
-	if (!enough && advance(reader, page))
+	if (!enough && rest_of_page(reader, page, &rest))
 	{
+		page->interval = rest;
 		send_page(reader, page);
 		ltdb_poll(ltfdw_connection_handle(reader->conn));
 		return;
@@ -336,6 +352,93 @@ enough_of_key(LtfdwReader *reader, const LtfdwPage *page)
 		reader->shown_of_key >= reader->reading.key_limit;
 }
 
+/* ---- what this transaction has written ---- */
+
+/*
+ * Keep the server's record while one of ours is shown before it: it is lent
+ * only until the connection is polled again, perhaps for another scan.
+ */
+static void
+hold_item(LtfdwReader *reader, LtfdwPage *page)
+{
+	if (page->held)
+		return;
+	resetStringInfo(&reader->held);
+	appendBinaryStringInfo(&reader->held, page->item.data.bytes, page->item.data.len_bytes);
+	page->item.data.bytes = reader->held.data;
+	page->held = true;
+}
+
+static bool
+comes_before(const LtfdwReader *reader, int64 a_sec, int64 b_sec)
+{
+	return reader->reading.reverse ? a_sec > b_sec : a_sec < b_sec;
+}
+
+/* Take what comes of our own writes, and leave out what it replaces. */
+static void
+take_write(LtfdwReader *reader, LtfdwPage *page, const LtfdwWrite *write)
+{
+	if (reader->reading.reverse)
+		page->writes_left.to_sec = write->ts_sec - 1;
+	else
+		page->writes_left.from_sec = write->ts_sec + 1;
+	if (page->peeked && page->item.ts_sec == write->ts_sec)
+		page->peeked = false;
+}
+
+/*
+ * The next record of the page at the head of the window, merged with the write
+ * set.  Our own records behind the last of a full page wait for the page that
+ * follows.
+ */
+static ltdb_next
+next_merged(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record, bool wait)
+{
+	text	   *key = reader->query.keys.items[page->key_no];
+
+	for (;;)
+	{
+		LtfdwInterval rest;
+		LtfdwWrite	write;
+		bool		has_write;
+
+		if (!page->peeked && !page->ended)
+		{
+			ltdb_next	next = next_of_page(reader, page, &page->item, wait);
+
+			if (next == LTDB_WAIT)
+				return next;
+			page->peeked = next == LTDB_ITEM;
+			page->ended = next == LTDB_DONE;
+			page->held = false;
+		}
+		if (page->ended && rest_of_page(reader, page, &rest))
+			return LTDB_DONE;
+
+		has_write = page->writes_left.from_sec <= page->writes_left.to_sec &&
+			ltfdw_writeset_seek(reader->reading.writes, key, page->writes_left,
+								reader->reading.reverse, reader->reading.cid, &write);
+		if (!has_write || (page->peeked && comes_before(reader, page->item.ts_sec, write.ts_sec)))
+		{
+			if (!page->peeked)
+				return LTDB_DONE;
+			*record = page->item;
+			page->peeked = false;
+			return LTDB_ITEM;
+		}
+		take_write(reader, page, &write);
+		if (write.deleted)
+			continue;
+		if (page->peeked)
+			hold_item(reader, page);
+		record->key = key;
+		record->ts_sec = write.ts_sec;
+		record->data = write.data;
+		return LTDB_ITEM;
+	}
+}
+
 /*
  * The next record of the query: LTDB_ITEM, or LTDB_DONE when there are no
  * more, or, unless we are to wait, LTDB_WAIT if it has not arrived.
@@ -351,7 +454,9 @@ ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record, bool wait)
 	{
 		LtfdwPage  *page = &reader->pages[reader->head];
 		bool		enough = enough_of_key(reader, page);
-		ltdb_next	next = enough ? LTDB_DONE : next_of_page(reader, page, record, wait);
+		ltdb_next	next = enough ? LTDB_DONE :
+			reader->reading.writes ? next_merged(reader, page, record, wait) :
+			next_of_page(reader, page, record, wait);
 
 		if (next == LTDB_ITEM)
 		{

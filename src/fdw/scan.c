@@ -199,11 +199,15 @@ row_limit(ForeignScanState *node, const LtfdwScan *scan)
 
 /* ---- one "query" request for the newest record of every key ---- */
 
-/* Whether that request answers the query: it takes one interval, after 1970. */
+/*
+ * Whether that request answers the query: it takes one interval, after 1970,
+ * and the newest record must not be one that this transaction has deleted.
+ */
 static bool
 is_latest_query(const LtfdwScan *scan, const LtfdwQuery *query)
 {
 	return scan->reduction == LTFDW_ONE_OF_KEY && scan->order.reverse &&
+		scan->writes == NULL &&
 		(query->keys.all || query->keys.count == 1) &&
 		query->times.count == 1 && query->times.items[0].to_sec > 0;
 }
@@ -294,7 +298,7 @@ collect_latest(ForeignScanState *node, LtfdwScan *scan, bool wait)
 static void
 start_reading(ForeignScanState *node, LtfdwScan *scan)
 {
-	LtfdwReading reading = {scan->order.reverse, -1, -1};
+	LtfdwReading reading = {scan->order.reverse, -1, -1, scan->writes, scan->cid};
 	int64		limit = row_limit(node, scan);
 
 	if (scan->key_filter)
@@ -318,6 +322,7 @@ connect(ForeignScanState *node, LtfdwScan *scan)
 	Oid			user = ltfdw_scan_user((ForeignScan *) node->ss.ps.plan, estate);
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 
+	scan->userid = user;
 	scan->conn = ltfdw_connection_get(user, scan->table->serverid);
 	scan->reader = ltfdw_reader_new(scan->conn, scan->table, &scan->counters);
 	MemoryContextSwitchTo(old);
@@ -372,10 +377,13 @@ start(ForeignScanState *node, LtfdwScan *scan)
 		scan->phase = LTFDW_EMPTY;
 	else
 	{
-		bool		latest = is_latest_query(scan, &scan->query);
+		bool		latest;
 
 		if (scan->conn == NULL)
 			connect(node, scan);
+		scan->cid = node->ss.ps.state->es_snapshot->curcid;
+		scan->writes = ltfdw_writeset_find(scan->userid, scan->table);
+		latest = is_latest_query(scan, &scan->query);
 		if (latest || scan->keep)
 			scan->stored = tuplestore_begin_heap(false, false, work_mem);
 		if (latest)
@@ -448,6 +456,18 @@ read_row(LtfdwScan *scan, TupleTableSlot *slot, bool wait)
 	return next;
 }
 
+/* The keys of records that only this transaction knows of. */
+static void
+add_own_keys(LtfdwScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->query_cxt);
+
+	if (scan->writes)
+		ltfdw_writeset_add_keys(scan->writes, ltfdw_intervals_span(scan->query.times),
+								scan->cid, &scan->query.keys);
+	MemoryContextSwitchTo(old);
+}
+
 /* Wait for what comes before the first row; LTDB_WAIT if that is not there. */
 static ltdb_next
 prepare_rows(ForeignScanState *node, LtfdwScan *scan, bool wait)
@@ -458,7 +478,10 @@ prepare_rows(ForeignScanState *node, LtfdwScan *scan, bool wait)
 	{
 		next = ltfdw_key_list_next(scan->key_list, &scan->query.keys, wait);
 		if (next == LTDB_DONE)
+		{
+			add_own_keys(scan);
 			start_reading(node, scan);
+		}
 	}
 	else if (scan->phase == LTFDW_COLLECTING)
 	{
