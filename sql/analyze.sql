@@ -117,7 +117,7 @@ BEGIN
     n_keys := ceil(10 ^ (random() * 3.5));
     n_rows := 100 + ceil(10 ^ (2 + random() * 2.5));
     shape := (ARRAY['ts', 'sqrt(ts) * 1e4', 'ts - 5e7', 'floor(ts / 1e4) * 1e4 + (ts::bigint % 20)'])[1 + floor(random() * 4)::int];
-    EXECUTE format('CREATE FOREIGN TABLE r (key text, ts bigint, data text) SERVER ltdb OPTIONS (collection %L)', 'r' || i);
+    EXECUTE format('CREATE FOREIGN TABLE r (key text, ts bigint, data text) SERVER ltdb OPTIONS (collection %L, write_mode ''immediate'')', 'r' || i);
     EXECUTE format('INSERT INTO r SELECT %L || key, %s, '''' FROM (SELECT floor(random() ^ 2 * %s) AS key, floor(random() * 1e8) AS ts FROM generate_series(1, %s)) x',
       'k', shape, n_keys, n_rows);
     ANALYZE r;
