@@ -27,9 +27,12 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* Keys whose records are counted; for the size alone, a few will do. */
+/* Keys whose records are counted. */
 #define VISITS 10000
+
+/* For the size alone, few will do, and a survey as if for so many rows. */
 #define SIZE_VISITS 300
+#define SIZE_ROWS 3000
 
 /* What a record takes besides its data: key, ts and headers. */
 #define ROW_OVERHEAD_BYTES 100.0
@@ -477,7 +480,7 @@ acquire_sample_rows(Relation rel, int elevel, HeapTuple *rows, int max_rows,
 	sample.rows_cxt = old = MemoryContextSwitchTo(cxt);
 	sample.prober = start_probing(rel);
 	sample.table = sample.prober->table;
-	sample.survey = ltfdw_survey_new(sample.prober, Max(max_rows, VISITS), VISITS);
+	sample.survey = ltfdw_survey_new(sample.prober, max_rows, Max(max_rows, VISITS), VISITS);
 	sample.rows = rows;
 	sample.max_rows = Min(max_rows, rows_in_memory(sample.prober));
 	prepare_rows(&sample, rel);
@@ -506,7 +509,7 @@ ltfdw_AnalyzeForeignTable(Relation rel, AcquireSampleRowsFunc *func, BlockNumber
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	LtfdwProber *prober = start_probing(rel);
-	const LtfdwSurvey *survey = ltfdw_survey_new(prober, SIZE_VISITS, SIZE_VISITS);
+	const LtfdwSurvey *survey = ltfdw_survey_new(prober, SIZE_ROWS, SIZE_VISITS, SIZE_VISITS);
 	double		pages = survey->total *
 		(ltfdw_prober_record_bytes(prober) + ROW_OVERHEAD_BYTES) / BLCKSZ;
 

@@ -83,6 +83,7 @@ extern void ltfdw_prober_run(LtfdwProber *prober, const LtfdwProbe *probes, int 
 							 LtfdwProbeCallback callback, void *arg);
 
 /* in survey.c */
-extern LtfdwSurvey *ltfdw_survey_new(LtfdwProber *prober, int max_keys, int max_visits);
+extern LtfdwSurvey *ltfdw_survey_new(LtfdwProber *prober, int rows, int max_keys,
+									 int max_visits);
 
 #endif							/* LTFDW_SAMPLE_H */

@@ -31,7 +31,11 @@
 #define EDGE 4
 #define BURST_FACTOR 4.0
 
-/* Stretches to begin with: of all keys together, and of one. */
+/*
+ * Stretches to begin with: of all keys together, for so many rows that will be
+ * drawn, and at most; and of one key.
+ */
+#define STRETCH_ROWS 30
 #define STRETCHES 1000
 #define KEY_STRETCHES 64
 
@@ -251,8 +255,9 @@ unseen_sec(const LtfdwSurvey *survey, int key_no)
 
 /* Cut what is between a key's first page and its last into equal stretches. */
 static void
-cut_keys(LtfdwSurvey *survey)
+cut_keys(LtfdwSurvey *survey, int rows)
 {
+	int			stretches = Min(rows / STRETCH_ROWS, STRETCHES);
 	int			long_keys = 0;
 
 	for (int i = 0; i < survey->nvisited; i++)
@@ -266,7 +271,7 @@ cut_keys(LtfdwSurvey *survey)
 
 		if (len_sec <= 0)
 			continue;
-		pieces = Max(1, Min(Min(STRETCHES / long_keys, KEY_STRETCHES), len_sec / (2 * SIDE_PAGE)));
+		pieces = Max(1, Min(Min(stretches / long_keys, KEY_STRETCHES), len_sec / (2 * SIDE_PAGE)));
 		for (int piece = 0; piece < pieces; piece++)
 			behind = add_stretch(survey, i, behind, from_sec + len_sec * piece / pieces,
 								 from_sec + len_sec * (piece + 1) / pieces - 1);
@@ -488,11 +493,12 @@ probe_all(Measure *measure)
 }
 
 /*
- * Survey the table's collection.  At most max_keys keys are listed, and the
- * records of max_visits of them counted; the others are taken to be alike.
+ * Survey the table's collection, to draw so many rows from it.  At most
+ * max_keys keys are kept, and the records of max_visits of them counted; the
+ * others are taken to be alike.
  */
 LtfdwSurvey *
-ltfdw_survey_new(LtfdwProber *prober, int max_keys, int max_visits)
+ltfdw_survey_new(LtfdwProber *prober, int rows, int max_keys, int max_visits)
 {
 	LtfdwSurvey *survey = palloc0(sizeof(LtfdwSurvey));
 	Measure		measure = {prober, survey};
@@ -501,7 +507,7 @@ ltfdw_survey_new(LtfdwProber *prober, int max_keys, int max_visits)
 	survey->nvisited = Min(survey->nkeys, max_visits);
 	visit_keys(&measure);
 	revisit_keys(&measure);
-	cut_keys(survey);
+	cut_keys(survey, rows);
 	probe_all(&measure);
 
 	for (int i = 0; i < survey->nvisited; i++)
