@@ -36,6 +36,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/survey.o \
 	src/fdw/analyze.o \
 	src/fdw/writeset.o \
+	src/fdw/commit.o \
 	src/fdw/import.o \
 	src/fdw/infer.o \
 	src/fdw/functions.o \

@@ -21,7 +21,7 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	ltfdw_writeset_init();
+	ltfdw_transaction_init();
 }
 
 PG_FUNCTION_INFO_V1(ltfdw_handler);

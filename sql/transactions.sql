@@ -88,6 +88,16 @@ UPDATE fd SET a = 8 WHERE ts = 3 AND key = 'f' RETURNING *;
 UPDATE fd SET a = 9, data = '{}' WHERE ts = 3 AND key = 'f';
 SELECT * FROM t WHERE key = 'f' ORDER BY ts;
 
+-- an immediate UPDATE within a subtransaction that is rolled back stays too
+BEGIN;
+SAVEPOINT a;
+UPDATE now_ SET data = 'at once' WHERE key = 's';
+INSERT INTO t VALUES ('s', 9, 'later');
+ROLLBACK TO a;
+INSERT INTO t VALUES ('s', 10, 'kept');
+COMMIT;
+SELECT * FROM t WHERE key = 's' ORDER BY ts;
+
 -- immediate writes stay, and PREPARE is refused
 BEGIN;
 INSERT INTO now_ VALUES ('now', 1, 'x');

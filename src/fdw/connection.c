@@ -288,9 +288,9 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
  * The next item of a reply, if it has arrived; LTDB_WAIT if not.  An error is
  * raised, not returned.  The counters may be NULL.
  */
-ltdb_next
-ltfdw_connection_try(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
-					 LtfdwCounters *counters)
+static ltdb_next
+try_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+		 LtfdwCounters *counters)
 {
 	for (bool polled = false;; polled = true)
 	{
@@ -314,9 +314,18 @@ ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
 {
 	ltdb_next	next;
 
-	while ((next = ltfdw_connection_try(conn, reply, item, counters)) == LTDB_WAIT)
+	while ((next = try_next(conn, reply, item, counters)) == LTDB_WAIT)
 		wait_for_server(conn, counters);
 	return next;
+}
+
+/* Either of the two. */
+ltdb_next
+ltfdw_connection_ask(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+					 LtfdwCounters *counters, bool wait)
+{
+	return wait ? ltfdw_connection_next(conn, reply, item, counters)
+		: try_next(conn, reply, item, counters);
 }
 
 /* Wait while a lost connection has no socket, until the next attempt to reconnect. */

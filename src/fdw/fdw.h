@@ -281,7 +281,7 @@ typedef struct LtfdwKeyList LtfdwKeyList;
 /* Walks keys, intervals and pages with requests in flight: reader.c. */
 typedef struct LtfdwReader LtfdwReader;
 
-/* The writes to a collection that this transaction has yet to send: writeset.c. */
+/* Writes to a collection that have yet to be sent: writeset.c. */
 typedef struct LtfdwWriteSet LtfdwWriteSet;
 
 /* One of them. */
@@ -428,8 +428,8 @@ extern LtfdwConn *ltfdw_connection_get(Oid userid, Oid serverid);
 extern ltdb_conn *ltfdw_connection_handle(LtfdwConn *conn);
 extern ltdb_next ltfdw_connection_next(LtfdwConn *conn, ltdb_reply *reply,
 									   ltdb_record *item, LtfdwCounters *counters);
-extern ltdb_next ltfdw_connection_try(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
-									  LtfdwCounters *counters);
+extern ltdb_next ltfdw_connection_ask(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
+									  LtfdwCounters *counters, bool wait);
 extern void ltfdw_connection_await_socket(LtfdwConn *conn);
 extern void ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply);
 extern LtfdwReply *ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply);
@@ -525,21 +525,33 @@ extern void ltfdw_sender_flush(LtfdwSender *sender);
 extern void ltfdw_sender_finish(LtfdwSender *sender);
 
 /* in writeset.c */
-extern void ltfdw_writeset_init(void);
-extern void ltfdw_writeset_bypassed(const char *collection);
-extern LtfdwWriteSet *ltfdw_writeset_find(Oid userid, const LtfdwTable *table);
-extern LtfdwWriteSet *ltfdw_writeset_new(Oid userid, const LtfdwTable *table,
-										 MemoryContext parent);
-extern LtfdwWriteSet *ltfdw_writeset_get(Oid userid, const LtfdwTable *table);
+extern int	ltfdw_write_set_memory_kb;
+
+extern LtfdwWriteSet *ltfdw_writeset_new(const char *collection, MemoryContext parent,
+										 bool can_undo);
 extern void ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb_text data,
 							   CommandId cid);
 extern bool ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
 extern void ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern void ltfdw_writeset_send(LtfdwWriteSet *set);
 extern bool ltfdw_writeset_seek(LtfdwWriteSet *set, text *key, LtfdwInterval interval,
 								bool reverse, CommandId cid, LtfdwWrite *write);
 extern void ltfdw_writeset_add_keys(LtfdwWriteSet *set, LtfdwInterval interval, CommandId cid,
 									LtfdwKeys *keys);
+extern int64 ltfdw_writeset_count(LtfdwWriteSet *set);
+extern void ltfdw_writeset_walk(LtfdwWriteSet *set,
+								void (*visit) (text *key, const LtfdwWrite *write, void *arg),
+								void *arg);
+extern int64 ltfdw_undo_mark(void);
+extern void ltfdw_undo_to(int64 mark);
+extern void ltfdw_undo_forget(void);
+
+/* in commit.c */
+extern void ltfdw_transaction_init(void);
+extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table);
+extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table);
+extern void ltfdw_transaction_bypassed(const char *collection);
+extern void ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size,
+							  LtfdwWriteSet *writes);
 
 /* in explain.c */
 extern void ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es);

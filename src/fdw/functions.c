@@ -236,7 +236,7 @@ latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, 
 	LtfdwInterval interval = {Max(shape->since_sec, (int64) LTDB_TS_MIN), request->at_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &interval}};
 	CommandId	cid = GetCurrentCommandId(false);
-	LtfdwReading reading = {true, -1, 1, ltfdw_writeset_find(GetUserId(), table), cid};
+	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table), cid};
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	TupleDesc	desc;
 	Tuplestorestate *rows = begin_rows(fcinfo, &desc);
@@ -288,7 +288,7 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	serverid = server_argument(fcinfo);
 	conn = ltfdw_connection_get(GetUserId(), serverid);
 	table = ltfdw_table_of_collection(serverid, unconstify(char *, shape.collection));
-	if (ltfdw_writeset_find(GetUserId(), table) != NULL)
+	if (ltfdw_transaction_writes(GetUserId(), table) != NULL)
 		return latest_with_writes(fcinfo, conn, table,
 								  PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
 								  &request, &shape);
@@ -312,13 +312,13 @@ ltfdw_delete_key(PG_FUNCTION_ARGS)
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
 	CommandId	cid = GetCurrentCommandId(true);
-	LtfdwReading everything = {false, -1, -1, ltfdw_writeset_find(GetUserId(), table), cid};
+	LtfdwReading everything = {false, -1, -1, ltfdw_transaction_writes(GetUserId(), table), cid};
 	LtfdwSender *sender = NULL;
 	LtfdwWriteSet *writes = NULL;
 	LtfdwRecord record;
 
 	if (table->write_at_commit)
-		writes = ltfdw_writeset_get(GetUserId(), table);
+		writes = ltfdw_transaction_write_to(GetUserId(), table);
 	else
 		sender = ltfdw_sender_new(conn, collection, table->batch_size, false);
 	ltfdw_reader_start(reader, &query, everything);
@@ -330,7 +330,7 @@ ltfdw_delete_key(PG_FUNCTION_ARGS)
 			ltfdw_writeset_delete(writes, record.key, record.ts_sec, cid);
 		else
 		{
-			ltfdw_writeset_bypassed(collection);
+			ltfdw_transaction_bypassed(collection);
 			ltfdw_sender_delete(sender, &identity);
 		}
 	}

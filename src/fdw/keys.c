@@ -172,9 +172,7 @@ ltfdw_key_list_next(LtfdwKeyList *list, LtfdwKeys *keys, bool wait)
 
 	for (;;)
 	{
-		next = wait
-			? ltfdw_connection_next(list->conn, list->owned->reply, &item, list->counters)
-			: ltfdw_connection_try(list->conn, list->owned->reply, &item, list->counters);
+		next = ltfdw_connection_ask(list->conn, list->owned->reply, &item, list->counters, wait);
 		if (next == LTDB_ITEM)
 			append_key(&list->keys, &list->allocated, list->collection, item.key);
 		else if (next == LTDB_RESTART)

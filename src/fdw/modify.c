@@ -4,7 +4,7 @@
  *		INSERT, UPDATE, DELETE and COPY: from executor slots to records to write.
  *
  * With write_mode 'commit' they go to the transaction's write set
- * (writeset.c); with 'immediate' they are sent at once (sender.c), and what
+ * (commit.c); with 'immediate' they are sent at once (sender.c), and what
  * was sent stays written if the transaction is rolled back.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
@@ -248,11 +248,11 @@ put(EState *estate, Modify *modify, text *key, const ltdb_record *record)
 
 	if (modify->table->write_at_commit)
 	{
-		ltfdw_writeset_put(ltfdw_writeset_get(modify->userid, modify->table),
+		ltfdw_writeset_put(ltfdw_transaction_write_to(modify->userid, modify->table),
 						   key, record->ts_sec, record->data, modify->cid);
 		return;
 	}
-	ltfdw_writeset_bypassed(modify->table->collection);
+	ltfdw_transaction_bypassed(modify->table->collection);
 	sender = get_sender(estate, modify);
 	ltfdw_sender_insert(sender, record);
 	if (modify->flush_each_row)
@@ -267,14 +267,14 @@ delete(EState *estate, Modify *modify, text *key, const ltdb_record *record)
 
 	if (modify->table->write_at_commit)
 	{
-		LtfdwWriteSet *set = ltfdw_writeset_get(modify->userid, modify->table);
+		LtfdwWriteSet *set = ltfdw_transaction_write_to(modify->userid, modify->table);
 
 		if (!ltfdw_writeset_take(set, key, record->ts_sec, modify->cid))
 			return false;
 		ltfdw_writeset_delete(set, key, record->ts_sec, modify->cid);
 		return true;
 	}
-	ltfdw_writeset_bypassed(modify->table->collection);
+	ltfdw_transaction_bypassed(modify->table->collection);
 	sender = get_sender(estate, modify);
 	ltfdw_sender_delete(sender, record);
 	if (modify->flush_each_row)
@@ -378,7 +378,7 @@ stored_data(EState *estate, Modify *modify, text *key, int64 ts_sec, ltdb_text *
 {
 	LtfdwInterval second = {ts_sec, ts_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &second}};
-	LtfdwReading reading = {false, 1, -1, ltfdw_writeset_find(modify->userid, modify->table),
+	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->userid, modify->table),
 	modify->cid};
 	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(modify->userid,
 																modify->table->serverid),
@@ -442,11 +442,11 @@ static LtfdwWriteSet *
 update_set(EState *estate, Modify *modify)
 {
 	if (modify->table->write_at_commit)
-		return ltfdw_writeset_get(modify->userid, modify->table);
-	ltfdw_writeset_bypassed(modify->table->collection);
+		return ltfdw_transaction_write_to(modify->userid, modify->table);
+	ltfdw_transaction_bypassed(modify->table->collection);
 	if (modify->updates == NULL)
-		modify->updates = ltfdw_writeset_new(modify->userid, modify->table,
-											 estate->es_query_cxt);
+		modify->updates = ltfdw_writeset_new(modify->table->collection, estate->es_query_cxt,
+											 false);
 	return modify->updates;
 }
 
@@ -510,7 +510,9 @@ end(ResultRelInfo *result_rel)
 	if (modify && modify->sender)
 		ltfdw_sender_finish(modify->sender);
 	if (modify && modify->updates)
-		ltfdw_writeset_send(modify->updates);
+		ltfdw_send_writes(ltfdw_connection_get(modify->userid, modify->table->serverid),
+						  modify->table->collection, modify->table->batch_size,
+						  modify->updates);
 }
 
 void

@@ -272,9 +272,7 @@ next_of_page(LtfdwReader *reader, LtfdwPage *page, LtfdwRecord *record, bool wai
 
 	for (;;)
 	{
-		next = wait
-			? ltfdw_connection_next(reader->conn, page->reply, &item, reader->counters)
-			: ltfdw_connection_try(reader->conn, page->reply, &item, reader->counters);
+		next = ltfdw_connection_ask(reader->conn, page->reply, &item, reader->counters, wait);
 		if (next != LTDB_ITEM)
 			return next;
 		page->count++;

@@ -274,9 +274,7 @@ collect_latest(ForeignScanState *node, LtfdwScan *scan, bool wait)
 
 	for (;;)
 	{
-		next = wait
-			? ltfdw_connection_next(scan->conn, scan->latest->reply, &item, &scan->counters)
-			: ltfdw_connection_try(scan->conn, scan->latest->reply, &item, &scan->counters);
+		next = ltfdw_connection_ask(scan->conn, scan->latest->reply, &item, &scan->counters, wait);
 		if (next == LTDB_ITEM)
 			collect_record(node, scan, &item);
 		else if (next == LTDB_RESTART)
@@ -382,7 +380,7 @@ start(ForeignScanState *node, LtfdwScan *scan)
 		if (scan->conn == NULL)
 			connect(node, scan);
 		scan->cid = node->ss.ps.state->es_snapshot->curcid;
-		scan->writes = ltfdw_writeset_find(scan->userid, scan->table);
+		scan->writes = ltfdw_transaction_writes(scan->userid, scan->table);
 		latest = is_latest_query(scan, &scan->query);
 		if (latest || scan->keep)
 			scan->stored = tuplestore_begin_heap(false, false, work_mem);

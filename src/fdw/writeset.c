@@ -1,18 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * writeset.c
- *		What this transaction has yet to send: the write set.
- *
- * LTDB has no transactions.  With write_mode 'commit' a transaction's writes
- * are kept here, a set for each user mapping and collection, and sent when it
- * commits; ROLLBACK drops them, and so does ROLLBACK TO SAVEPOINT with those
- * since the savepoint.  Until then the transaction's own reads merge them with
- * what the server has (reader.c).
+ *		A write set: writes to a collection that have yet to be sent, in an
+ *		order in which they can be found, read, taken back, and sent.
  *
  * A set is a hash of keys, and below each key a skip list of its records by
  * ts.  A record has versions, newest first: one for each command that wrote
  * it, since a command must not see what it writes itself, and a cursor sees
  * what was written before it was opened.
+ *
+ * Which sets a transaction has, and when they are sent, is commit.c's
+ * business; reader.c merges them with what the server has.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -22,12 +20,7 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
-#include "miscadmin.h"
-#include "storage/proc.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timeout.h"
-#include "utils/timestamp.h"
 
 #define MAX_HEIGHT 16
 
@@ -77,11 +70,8 @@ static bool same_key(const text *a, const text *b);
 
 struct LtfdwWriteSet
 {
-	Oid			userid;
-	Oid			serverid;
-	Oid			umid;
-	char	   *collection;
-	int			batch_size;
+	const char *collection;		/* for messages */
+	bool		can_undo;		/* subtransactions may take writes back */
 	MemoryContext cxt;
 	keyhash_hash *keys;
 };
@@ -93,22 +83,15 @@ typedef struct Undo
 	Version    *newest;
 } Undo;
 
-/* All of this is the current transaction's; the memory goes with it. */
-static List *sets = NIL;
+/* The log of the current transaction; the memory goes with it. */
 static Undo *undo_log = NULL;
 static int64 undo_count = 0;
 static int64 undo_allocated = 0;
-static int64 *marks = NULL;		/* length of the log when a level began */
-static int	marks_allocated = 0;
 static int64 writes = 0;
 static uint32 height_seed = 1;
 
-/* Records sent with write_mode 'immediate', and the first collection of them. */
-static int64 sent_at_once = 0;
-static char *sent_to = NULL;
-
 /* setting ltdb_fdw.write_set_memory, in kB */
-static int	write_set_memory_kb;
+int			ltfdw_write_set_memory_kb;
 
 static uint32
 hash_key(const text *key)
@@ -123,116 +106,20 @@ same_key(const text *a, const text *b)
 		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
-/* ---- the sets of a transaction ---- */
-
-static void at_transaction_event(XactEvent event, void *arg);
-static void at_subtransaction_event(SubXactEvent event, SubTransactionId mine,
-									SubTransactionId parent, void *arg);
-
-/* Called once when the library is loaded. */
-void
-ltfdw_writeset_init(void)
-{
-	DefineCustomIntVariable("ltdb_fdw.write_set_memory",
-							"Memory that the writes of a transaction may take until they are sent.",
-							"A transaction that needs more fails; write_mode 'immediate' needs none.",
-							&write_set_memory_kb,
-							2 * 1024 * 1024, 64, MAX_KILOBYTES,
-							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
-	RegisterXactCallback(at_transaction_event, NULL);
-	RegisterSubXactCallback(at_subtransaction_event, NULL);
-}
-
-static void
-forget_all(void)
-{
-	/* the memory itself belongs to the transaction */
-	sets = NIL;
-	undo_log = NULL;
-	undo_count = undo_allocated = 0;
-	marks = NULL;
-	marks_allocated = 0;
-	writes = 0;
-	sent_at_once = 0;
-	sent_to = NULL;
-}
-
-/* A write did not wait for the commit: it will not be rolled back either. */
-void
-ltfdw_writeset_bypassed(const char *collection)
-{
-	if (sent_at_once++ == 0)
-		sent_to = MemoryContextStrdup(TopTransactionContext, collection);
-}
-
-/* Only a warning can be raised while a transaction is aborted. */
-static void
-warn_about_bypass(void)
-{
-	if (sent_at_once > 0)
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("writes to LTDB collection \"%s\" cannot be rolled back", sent_to),
-				 errdetail_plural("The transaction sent " INT64_FORMAT " write with write_mode 'immediate'; it stays.",
-								  "The transaction sent " INT64_FORMAT " writes with write_mode 'immediate'; they stay.",
-								  (unsigned long) sent_at_once, sent_at_once)));
-}
-
-/* The set of a collection, or NULL if nothing of it was written. */
-LtfdwWriteSet *
-ltfdw_writeset_find(Oid userid, const LtfdwTable *table)
-{
-	ListCell   *cell;
-	Oid			umid;
-
-	if (sets == NIL)
-		return NULL;
-	umid = GetUserMapping(userid, table->serverid)->umid;
-	foreach(cell, sets)
-	{
-		LtfdwWriteSet *set = lfirst(cell);
-
-		if (set->umid == umid && strcmp(set->collection, table->collection) == 0)
-			return set;
-	}
-	return NULL;
-}
-
 /*
- * A set that is nobody's but the caller's: a statement's own, which it sends
- * when it ends.  Lives as long as the context.
+ * Lives as long as the context.  Only what lives as long as the transaction
+ * can be taken back.
  */
 LtfdwWriteSet *
-ltfdw_writeset_new(Oid userid, const LtfdwTable *table, MemoryContext parent)
+ltfdw_writeset_new(const char *collection, MemoryContext parent, bool can_undo)
 {
 	MemoryContext cxt = ltfdw_generation_context(parent, "ltdb_fdw write set");
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	LtfdwWriteSet *set = palloc0(sizeof(LtfdwWriteSet));
+	LtfdwWriteSet *set = MemoryContextAllocZero(cxt, sizeof(LtfdwWriteSet));
 
-	set->userid = userid;
-	set->serverid = table->serverid;
-	set->umid = GetUserMapping(userid, table->serverid)->umid;
-	set->collection = pstrdup(table->collection);
-	set->batch_size = table->batch_size;
+	set->collection = MemoryContextStrdup(cxt, collection);
+	set->can_undo = can_undo;
 	set->cxt = cxt;
 	set->keys = keyhash_create(parent, 64, NULL);
-	MemoryContextSwitchTo(old);
-	return set;
-}
-
-/* The transaction's set of a collection, made if need be. */
-LtfdwWriteSet *
-ltfdw_writeset_get(Oid userid, const LtfdwTable *table)
-{
-	LtfdwWriteSet *set = ltfdw_writeset_find(userid, table);
-	MemoryContext old;
-
-	if (set)
-		return set;
-	set = ltfdw_writeset_new(userid, table, TopTransactionContext);
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	sets = lappend(sets, set);
-	MemoryContextSwitchTo(old);
 	return set;
 }
 
@@ -335,20 +222,20 @@ static void
 check_memory(LtfdwWriteSet *set)
 {
 	if (++writes % WRITES_PER_CHECK != 0 ||
-		MemoryContextMemAllocated(set->cxt, true) / 1024 <= (Size) write_set_memory_kb)
+		MemoryContextMemAllocated(set->cxt, true) / 1024 <= (Size) ltfdw_write_set_memory_kb)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("the transaction's writes to LTDB collection \"%s\" exceed ltdb_fdw.write_set_memory (%d kB)",
-					set->collection, write_set_memory_kb),
+					set->collection, ltfdw_write_set_memory_kb),
 			 errhint("Raise the setting, commit more often, or use the option write_mode 'immediate' for such a load.")));
 }
 
 /* Remember what a subtransaction would bring back if it were rolled back. */
 static void
-log_undo(Entry *entry)
+log_undo(const LtfdwWriteSet *set, Entry *entry)
 {
-	if (GetCurrentTransactionNestLevel() == 1)
+	if (!set->can_undo || GetCurrentTransactionNestLevel() == 1)
 		return;
 	if (undo_count == undo_allocated)
 	{
@@ -375,7 +262,7 @@ add_version(LtfdwWriteSet *set, Entry *entry, CommandId cid, bool deleted, ltdb_
 	version->len_bytes = data.len_bytes;
 	if (data.len_bytes > 0)
 		memcpy(version->data, data.bytes, data.len_bytes);
-	log_undo(entry);
+	log_undo(set, entry);
 	entry->newest = version;
 	check_memory(set);
 }
@@ -483,23 +370,7 @@ ltfdw_writeset_add_keys(LtfdwWriteSet *set, LtfdwInterval interval, CommandId ci
 	ltfdw_keys_normalize(keys);
 }
 
-/* ---- sending ---- */
-
-typedef struct Progress
-{
-	const char *collection;
-	int64		sent;
-	int64		total;
-} Progress;
-
-static void
-progress_callback(void *arg)
-{
-	const Progress *progress = arg;
-
-	errcontext("sending the transaction's writes to LTDB collection \"%s\": up to " INT64_FORMAT " of " INT64_FORMAT " may have been stored",
-			   progress->collection, progress->sent, progress->total);
-}
+/* ---- all of a set ---- */
 
 static int
 compare_nodes(const void *a, const void *b)
@@ -513,9 +384,25 @@ compare_nodes(const void *a, const void *b)
 	return order ? order : (xlen > ylen) - (xlen < ylen);
 }
 
-/* The keys in byte order, so that a collection is written as it is read. */
-static KeyNode **
-sorted_nodes(LtfdwWriteSet *set, int64 *writes_in_all)
+/* The number of writes in a set. */
+int64
+ltfdw_writeset_count(LtfdwWriteSet *set)
+{
+	keyhash_iterator iterator;
+	KeyNode    *node;
+	int64		count = 0;
+
+	keyhash_start_iterate(set->keys, &iterator);
+	while ((node = keyhash_iterate(set->keys, &iterator)) != NULL)
+		for (Entry *entry = node->first[0]; entry; entry = entry->next[0])
+			count += entry->newest != NULL;
+	return count;
+}
+
+/* Call a function for each write, ordered by the bytes of the key and by ts. */
+void
+ltfdw_writeset_walk(LtfdwWriteSet *set,
+					void (*visit) (text *key, const LtfdwWrite *write, void *arg), void *arg)
 {
 	KeyNode   **nodes = MemoryContextAllocHuge(CurrentMemoryContext,
 											   (set->keys->members + 1) * sizeof(KeyNode *));
@@ -523,123 +410,40 @@ sorted_nodes(LtfdwWriteSet *set, int64 *writes_in_all)
 	KeyNode    *node;
 	int64		count = 0;
 
-	*writes_in_all = 0;
 	keyhash_start_iterate(set->keys, &iterator);
 	while ((node = keyhash_iterate(set->keys, &iterator)) != NULL)
-	{
 		nodes[count++] = node;
-		for (Entry *entry = node->first[0]; entry; entry = entry->next[0])
-			*writes_in_all += entry->newest != NULL;
-	}
 	if (count > 1)
 		qsort(nodes, count, sizeof(KeyNode *), compare_nodes);
-	return nodes;
-}
-
-static void
-send_entry(LtfdwSender *sender, ltdb_text key, const Entry *entry)
-{
-	ltdb_record record = {key, entry->ts_sec, {NULL, 0}};
-
-	if (entry->newest->deleted)
-	{
-		ltfdw_sender_delete(sender, &record);
-		return;
-	}
-	record.data.bytes = entry->newest->data;
-	record.data.len_bytes = entry->newest->len_bytes;
-	ltfdw_sender_insert(sender, &record);
-}
-
-/* Send a set, and wait until all of it is acknowledged. */
-void
-ltfdw_writeset_send(LtfdwWriteSet *set)
-{
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw sending",
-											  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	Progress	progress = {set->collection, 0, 0};
-	KeyNode   **nodes = sorted_nodes(set, &progress.total);
-	LtfdwSender *sender;
-	ErrorContextCallback callback;
-
-	if (progress.total > 0)
-	{
-		callback.callback = progress_callback;
-		callback.arg = &progress;
-		callback.previous = error_context_stack;
-		error_context_stack = &callback;
-		sender = ltfdw_sender_new(ltfdw_connection_get(set->userid, set->serverid),
-								  set->collection, set->batch_size, false);
-		for (int64 i = 0; i < set->keys->members; i++)
+	for (int64 i = 0; i < count; i++)
+		for (Entry *entry = nodes[i]->first[0]; entry; entry = entry->next[0])
 		{
-			ltdb_text	key = ltfdw_datum_to_ltdb(nodes[i]->key);
+			Version    *version = entry->newest;
+			LtfdwWrite	write;
 
-			for (Entry *entry = nodes[i]->first[0]; entry; entry = entry->next[0])
-			{
-				if (entry->newest == NULL)
-					continue;
-				progress.sent++;
-				send_entry(sender, key, entry);
-			}
+			if (version == NULL)
+				continue;
+			write.ts_sec = entry->ts_sec;
+			write.deleted = version->deleted;
+			write.data.bytes = version->data;
+			write.data.len_bytes = version->len_bytes;
+			visit(nodes[i]->key, &write, arg);
 		}
-		ltfdw_sender_finish(sender);
-		error_context_stack = callback.previous;
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(cxt);
+	pfree(nodes);
 }
 
-/* ---- the transaction ---- */
+/* ---- subtransactions ---- */
 
-/*
- * PostgreSQL stops its clock for statement_timeout before a commit, which is
- * over in no time as a rule.  A commit that waits for a server is not.
- */
-static void
-send_all(void)
+/* How much there is to undo; what follows is undone by ltfdw_undo_to(). */
+int64
+ltfdw_undo_mark(void)
 {
-	bool		timed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
-	ListCell   *cell;
-
-	if (timed)
-		enable_timeout_at(STATEMENT_TIMEOUT,
-						  TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
-													  StatementTimeout));
-	foreach(cell, sets)
-		ltfdw_writeset_send(lfirst(cell));
-	if (timed)
-		disable_timeout(STATEMENT_TIMEOUT, false);
+	return undo_count;
 }
 
-static void
-at_transaction_event(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			if (sets != NIL)
-				send_all();
-			break;
-		case XACT_EVENT_PRE_PREPARE:
-			if (sets != NIL)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has written to LTDB foreign tables")));
-			break;
-		case XACT_EVENT_ABORT:
-			warn_about_bypass();
-			forget_all();
-			break;
-		default:
-			forget_all();
-			break;
-	}
-}
-
-/* Bring back what was there when a subtransaction began. */
-static void
-unwind_to(int64 mark)
+/* Bring back what was there at a mark. */
+void
+ltfdw_undo_to(int64 mark)
 {
 	while (undo_count > mark)
 	{
@@ -648,26 +452,10 @@ unwind_to(int64 mark)
 	}
 }
 
-static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
-						void *arg)
+/* At the end of the transaction; the memory is the transaction's. */
+void
+ltfdw_undo_forget(void)
 {
-	int			level = GetCurrentTransactionNestLevel();
-
-	if (event == SUBXACT_EVENT_ABORT_SUB && level < marks_allocated)
-		unwind_to(marks[level]);
-	if (event != SUBXACT_EVENT_START_SUB)
-		return;
-	if (level >= marks_allocated)
-	{
-		int			allocated = Max(2 * level, 16);
-		int64	   *grown = MemoryContextAllocZero(TopTransactionContext,
-												   allocated * sizeof(int64));
-
-		if (marks_allocated > 0)
-			memcpy(grown, marks, marks_allocated * sizeof(int64));
-		marks = grown;
-		marks_allocated = allocated;
-	}
-	marks[level] = undo_count;
+	undo_log = NULL;
+	undo_count = undo_allocated = 0;
 }
