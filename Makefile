@@ -37,6 +37,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/analyze.o \
 	src/fdw/writeset.o \
 	src/fdw/commit.o \
+	src/fdw/truncate.o \
 	src/fdw/import.o \
 	src/fdw/infer.o \
 	src/fdw/functions.o \

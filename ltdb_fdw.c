@@ -62,6 +62,9 @@ ltfdw_handler(PG_FUNCTION_ARGS)
 	routine->ExecForeignUpdate = ltfdw_ExecForeignUpdate;
 	routine->ExecForeignDelete = ltfdw_ExecForeignDelete;
 
+	/* TRUNCATE: truncate.c */
+	routine->ExecForeignTruncate = ltfdw_ExecForeignTruncate;
+
 	/* EXPLAIN: explain.c */
 	routine->ExplainForeignScan = ltfdw_ExplainForeignScan;
 	routine->ExplainForeignModify = ltfdw_ExplainForeignModify;

@@ -108,6 +108,29 @@ INSERT INTO t VALUES ('p', 1, 'x');
 PREPARE TRANSACTION 'p';
 SELECT * FROM t WHERE key = 'p';
 
+-- TRUNCATE can be taken back, and keeps the key-value pairs
+CREATE FOREIGN TABLE u (key text, ts bigint, data text) SERVER ltdb;
+INSERT INTO u VALUES ('a', -1, 'x'), ('a', 1, 'x'), ('b', 2, 'x');
+SELECT ltdb_kv_set('ltdb', 'u', 'pair', 'value');
+BEGIN;
+INSERT INTO u VALUES ('c', 3, 'x');
+TRUNCATE u;
+SELECT count(*) FROM u;
+INSERT INTO u VALUES ('d', 4, 'x');
+SELECT * FROM u;
+ROLLBACK;
+SELECT * FROM u ORDER BY key, ts;
+TRUNCATE u, t;
+SELECT count(*) FROM u;
+SELECT count(*) FROM t;
+SELECT * FROM ltdb_kv_all('ltdb', 'u');
+INSERT INTO u VALUES ('a', 1, 'x');
+ALTER FOREIGN TABLE u OPTIONS (ADD truncatable 'false');
+TRUNCATE t, u;
+ALTER FOREIGN TABLE u OPTIONS (SET truncatable 'true', ADD write_mode 'immediate');
+TRUNCATE u;
+SELECT count(*) FROM u;
+
 -- memory is bounded
 SET ltdb_fdw.write_set_memory = '100kB';
 INSERT INTO t SELECT 'm', s, repeat('x', 100) FROM generate_series(1, 10000) s;

@@ -359,6 +359,7 @@ extern void ltfdw_server_options(ForeignServer *server, ltdb_options *options,
 								 bool *keep_connections);
 extern const char *ltfdw_user_api_key(UserMapping *user);
 extern bool ltfdw_table_updatable(Oid relid);
+extern bool ltfdw_table_truncatable(Oid relid);
 extern const char *ltfdw_column_option(Oid relid, AttrNumber attnum, const char *name);
 
 /* in column.c */
@@ -552,6 +553,10 @@ extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *t
 extern void ltfdw_transaction_bypassed(const char *collection);
 extern void ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size,
 							  LtfdwWriteSet *writes);
+
+/* in truncate.c */
+extern void ltfdw_delete_records(Oid userid, LtfdwTable *table, text *key);
+extern void ltfdw_ExecForeignTruncate(List *rels, DropBehavior behavior, bool restart_seqs);
 
 /* in explain.c */
 extern void ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es);

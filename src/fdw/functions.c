@@ -296,46 +296,15 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 						 ltdb_send_latest(ltfdw_connection_handle(conn), &request), &shape);
 }
 
-/*
- * LTDB's own request to delete a key also drops the collection with its
- * key-value pairs if the key was its last.  So the records are deleted one by
- * one, which keeps the pairs whatever others do meanwhile.
- */
+/* Unlike LTDB's own request it keeps the key-value pairs: see truncate.c. */
 Datum
 ltfdw_delete_key(PG_FUNCTION_ARGS)
 {
 	char	   *collection = text_to_cstring(required_text(fcinfo, 1, "collection"));
 	text	   *key = required_text(fcinfo, 2, "key");
-	Oid			serverid = server_argument(fcinfo);
-	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), serverid);
-	LtfdwTable *table = ltfdw_table_of_collection(serverid, collection);
-	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
-	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
-	CommandId	cid = GetCurrentCommandId(true);
-	LtfdwReading everything = {false, -1, -1, ltfdw_transaction_writes(GetUserId(), table), cid};
-	LtfdwSender *sender = NULL;
-	LtfdwWriteSet *writes = NULL;
-	LtfdwRecord record;
 
-	if (table->write_at_commit)
-		writes = ltfdw_transaction_write_to(GetUserId(), table);
-	else
-		sender = ltfdw_sender_new(conn, collection, table->batch_size, false);
-	ltfdw_reader_start(reader, &query, everything);
-	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
-	{
-		ltdb_record identity = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, {"", 0}};
-
-		if (writes)
-			ltfdw_writeset_delete(writes, record.key, record.ts_sec, cid);
-		else
-		{
-			ltfdw_transaction_bypassed(collection);
-			ltfdw_sender_delete(sender, &identity);
-		}
-	}
-	if (sender)
-		ltfdw_sender_finish(sender);
+	ltfdw_delete_records(GetUserId(),
+						 ltfdw_table_of_collection(server_argument(fcinfo), collection), key);
 	PG_RETURN_VOID();
 }
 

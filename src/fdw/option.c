@@ -73,6 +73,7 @@ static const LtfdwOption option_table[] = {
 	{"batch_size", ForeignServerRelationId, check_batch_size},
 	{"keep_connections", ForeignServerRelationId, check_boolean},
 	{"updatable", ForeignServerRelationId, check_boolean},
+	{"truncatable", ForeignServerRelationId, check_boolean},
 	{"fdw_startup_cost", ForeignServerRelationId, check_price},
 	{"fdw_request_cost", ForeignServerRelationId, check_price},
 	{"fdw_tuple_cost", ForeignServerRelationId, check_price},
@@ -86,6 +87,7 @@ static const LtfdwOption option_table[] = {
 	{"fetch_size", ForeignTableRelationId, check_fetch_size},
 	{"batch_size", ForeignTableRelationId, check_batch_size},
 	{"updatable", ForeignTableRelationId, check_boolean},
+	{"truncatable", ForeignTableRelationId, check_boolean},
 	{"use_remote_estimate", ForeignTableRelationId, check_boolean},
 	{"async_capable", ForeignTableRelationId, check_boolean},
 	{"write_mode", ForeignTableRelationId, check_write_mode},
@@ -504,13 +506,26 @@ ltfdw_user_api_key(UserMapping *user)
 	return get_option(user->options, "api_key");
 }
 
-bool
-ltfdw_table_updatable(Oid relid)
+/* A boolean option of a table or its server, true by default. */
+static bool
+table_allows(Oid relid, const char *option)
 {
 	ForeignTable *table = GetForeignTable(relid);
 	ForeignServer *server = GetForeignServer(table->serverid);
 
-	return boolean_or_default(get_table_option(table->options, server, "updatable"), true);
+	return boolean_or_default(get_table_option(table->options, server, option), true);
+}
+
+bool
+ltfdw_table_updatable(Oid relid)
+{
+	return table_allows(relid, "updatable");
+}
+
+bool
+ltfdw_table_truncatable(Oid relid)
+{
+	return table_allows(relid, "truncatable");
 }
 
 const char *
