@@ -133,7 +133,8 @@ begin_request(StringInfo buf, const LtfdwTable *table, ltdb_request_type type)
 
 /* The bounds of one side among plain comparisons, such as ">= $1". */
 static void
-append_bounds(const Explainer *ex, StringInfo buf, const char *name, List *conditions, bool lower)
+append_bounds(const Explainer *ex, StringInfo buf, const char *name, List *conditions,
+			  bool lower, int64 absent)
 {
 	static const char *const operators[] = {"<>", "<", "<=", "=", ">=", ">"};
 	bool		any = false;
@@ -154,7 +155,7 @@ append_bounds(const Explainer *ex, StringInfo buf, const char *name, List *condi
 		any = true;
 	}
 	if (!any)
-		append_int_member(buf, name, lower ? LTDB_TS_MIN : LTDB_TS_MAX);
+		append_int_member(buf, name, absent);
 }
 
 /* Whether each condition is one comparison with one value, and not <>. */
@@ -186,10 +187,10 @@ append_end(const Explainer *ex, StringInfo buf, const char *name,
 	List	   *conditions = conditions_on(ex, LTFDW_TS, &known);
 
 	if (times)
-		append_int_member(buf, name, lower ? times->items[0].from_sec
+		append_int_member(buf, name, lower ? ltfdw_latest_from(times->items[0].from_sec)
 						  : Max(times->items[times->count - 1].to_sec, 1));
 	else if (are_bounds(conditions))
-		append_bounds(ex, buf, name, conditions, lower);
+		append_bounds(ex, buf, name, conditions, lower, lower ? 0 : LTDB_TS_MAX);
 	else
 	{
 		append_member(buf, name);
@@ -302,8 +303,8 @@ append_times(const Explainer *ex, StringInfo buf, const LtfdwIntervals *times)
 	}
 	else if (!known && are_bounds(conditions))
 	{
-		append_bounds(ex, buf, ltdb_dialect_ltdb.m_from, conditions, true);
-		append_bounds(ex, buf, ltdb_dialect_ltdb.m_to, conditions, false);
+		append_bounds(ex, buf, ltdb_dialect_ltdb.m_from, conditions, true, LTDB_TS_MIN);
+		append_bounds(ex, buf, ltdb_dialect_ltdb.m_to, conditions, false, LTDB_TS_MAX);
 	}
 	else
 	{

@@ -393,6 +393,7 @@ extern void ltfdw_keys_normalize(LtfdwKeys *keys);
 extern LtfdwKeys ltfdw_keys_intersect(LtfdwKeys a, LtfdwKeys b);
 extern void ltfdw_warn_about_empty_key(const char *collection);
 extern void ltfdw_keys_order(LtfdwKeys *keys, const LtfdwOrder *order);
+extern int64 ltfdw_latest_from(int64 from_sec);
 extern LtfdwKeyList *ltfdw_key_list_start(LtfdwConn *conn, const char *collection,
 										  LtfdwInterval interval, LtfdwCounters *counters);
 extern ltdb_next ltfdw_key_list_next(LtfdwKeyList *list, LtfdwKeys *keys, bool wait);

@@ -275,7 +275,7 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	{
 		/* to LTDB from = 0 means no bound, hence the check of each item too */
 		shape.since_sec = since_argument(PG_GETARG_TIMESTAMPTZ(4));
-		request.from_sec = shape.since_sec;
+		request.from_sec = ltfdw_latest_from(shape.since_sec);
 	}
 	shape.collection = text_to_cstring(required_text(fcinfo, 1, "collection"));
 

@@ -124,6 +124,16 @@ append_key(LtfdwKeys *keys, int *allocated, const char *collection, ltdb_text ke
 	keys->items[keys->count++] = ltfdw_text_from_ltdb(key, "key", collection);
 }
 
+/*
+ * The lower bound in a "query" request, where 0 means that there is none; so
+ * a bound that is no bound is sent as every other client sends it.
+ */
+int64
+ltfdw_latest_from(int64 from_sec)
+{
+	return from_sec <= LTDB_TS_MIN ? 0 : from_sec;
+}
+
 struct LtfdwKeyList
 {
 	LtfdwConn  *conn;
@@ -154,7 +164,7 @@ ltfdw_key_list_start(LtfdwConn *conn, const char *collection, LtfdwInterval inte
 	/* LTDB refuses at <= 0; then some keys may be listed for nothing */
 	request.collection = ltfdw_text_to_ltdb(collection, strlen(collection));
 	request.at_sec = Max(interval.to_sec, 1);
-	request.from_sec = interval.from_sec;
+	request.from_sec = ltfdw_latest_from(interval.from_sec);
 	if (counters)
 		counters->requests++;
 	list->owned = ltfdw_reply_own(conn, ltdb_send_latest(ltfdw_connection_handle(conn), &request));

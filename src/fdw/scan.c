@@ -227,7 +227,7 @@ start_latest(LtfdwScan *scan)
 	if (!scan->query.keys.all)
 		request.key = ltfdw_datum_to_ltdb(scan->query.keys.items[0]);
 	request.at_sec = interval.to_sec;
-	request.from_sec = interval.from_sec;
+	request.from_sec = ltfdw_latest_from(interval.from_sec);
 	scan->counters.requests++;
 	scan->latest = ltfdw_reply_own(scan->conn,
 								   ltdb_send_latest(ltfdw_connection_handle(scan->conn), &request));
