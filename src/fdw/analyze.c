@@ -38,8 +38,8 @@
 #define ROW_OVERHEAD_BYTES 100.0
 
 /* Rows to draw from one page, at most, and the records read beyond them. */
-#define PAGE_ROWS 16
-#define PAGE_MARGIN 8
+#define PAGE_ROWS 4
+#define PAGE_MARGIN 4
 
 /* Rows drawn, with equal chances, from the records of one page or of all. */
 typedef struct Draw
@@ -79,7 +79,7 @@ typedef struct Arrival
 {
 	int			key_no;
 	double		clock;
-	double		drawn;			/* share of all records drawn by then */
+	double		time;			/* if all keys of the collection took part */
 } Arrival;
 
 /* ---- rows ---- */
@@ -235,9 +235,10 @@ compare_arrivals(const void *a, const void *b)
 
 /*
  * The order in which draws of single records would meet the keys visited, and
- * how much is drawn until then.  Exponential clocks that run faster the more
- * records a key has give the order; between two arrivals, draws hit the keys
- * met before, in the proportion of their records to all others.
+ * when.  Say that each record comes up after a time of its own, exponentially
+ * distributed around 1; then a key does so the sooner the more records it has.
+ * Where only some keys were visited, they arrive in that order, but as slowly
+ * as the keys of the whole collection would: by the records not met so far.
  */
 static Arrival *
 arrange_arrivals(const Sample *sample, int *count)
@@ -246,7 +247,7 @@ arrange_arrivals(const Sample *sample, int *count)
 	Arrival    *arrivals = palloc_extended(Max(survey->nvisited, 1) * sizeof(Arrival),
 										   MCXT_ALLOC_HUGE);
 	double		unmet = survey->total;
-	double		drawn = 0;
+	double		time = 0;
 
 	*count = 0;
 	for (int i = 0; i < survey->nvisited; i++)
@@ -261,9 +262,9 @@ arrange_arrivals(const Sample *sample, int *count)
 	{
 		double		records = survey->keys[arrivals[i].key_no].count;
 
-		drawn += 1.0 / Max(unmet, records);
+		time += 1.0 / Max(unmet, records);
 		unmet -= records;
-		arrivals[i].drawn = drawn;
+		arrivals[i].time = survey->nvisited < survey->key_count ? time : arrivals[i].clock;
 	}
 	return arrivals;
 }
@@ -310,7 +311,7 @@ add_pages(Sample *sample, const LtfdwStretch *stretch, int rows)
 		int64		from_sec = stretch->from_sec + len_sec * i / pages;
 		int64		to_sec = stretch->from_sec + len_sec * (i + 1) / pages - 1;
 		int			quota = rows * (i + 1) / pages - rows * i / pages;
-		int			limit = 2 * quota + PAGE_MARGIN;
+		int			limit = quota + PAGE_MARGIN;
 		double		room = 1.0 - limit * pages / stretch->count;
 
 		if (room > 0)
@@ -352,9 +353,9 @@ add_key(Sample *sample, int key_no, int rows)
 }
 
 /*
- * Choose the pages.  Where not every key was visited, the draw ends when it
- * has met all that were: to hit them more often than a draw from all keys
- * would make the keys seem fewer than they are.
+ * Choose the pages.  The draw ends when it should have enough rows, or, where
+ * not every key was visited, when it has met all that were: to hit them more
+ * often than a draw from all keys would make the keys seem fewer than they are.
  */
 static void
 choose_pages(Sample *sample)
@@ -363,17 +364,19 @@ choose_pages(Sample *sample)
 	int			count;
 	int			rows = 0;
 	Arrival    *arrivals = arrange_arrivals(sample, &count);
-	double		drawn = (sample->max_rows - 3 * sqrt(sample->max_rows)) / survey->total;
+	double		share = (sample->max_rows - 3 * sqrt(sample->max_rows)) / survey->total;
+	double		end = -log(1.0 - Max(0.0, Min(share, 0.999)));
 
 	if (survey->nvisited < survey->key_count && count > 0)
-		drawn = Min(drawn, arrivals[count - 1].drawn);
+		end = Min(end, arrivals[count - 1].time);
 	sample->pages_allocated = 1024;
 	sample->pages = palloc(sample->pages_allocated * sizeof(LtfdwProbe));
 	sample->quotas = palloc(sample->pages_allocated * sizeof(int));
-	for (int i = 0; i < count && arrivals[i].drawn <= drawn && rows < sample->max_rows; i++)
+	for (int i = 0; i < count && arrivals[i].time <= end && rows < sample->max_rows; i++)
 	{
 		double		records = survey->keys[arrivals[i].key_no].count;
-		double		again = poisson(sample->prober, records * (drawn - arrivals[i].drawn));
+		double		chance = 1.0 - exp(arrivals[i].time - end);
+		double		again = poisson(sample->prober, Max(records - 1.0, 0.0) * chance);
 		int			of_key = Min(Min(1.0 + again, ceil(records)), sample->max_rows - rows);
 
 		add_key(sample, arrivals[i].key_no, of_key);
