@@ -172,7 +172,7 @@ static ltdbp_scan
 scan_name(ltdbp_cursor *cursor, ltdbp_names *names, ltdb_text *name)
 {
 	ltdbp_string string;
-	ltdbp_scan	scan = ltdbp_scan_string(cursor, &string);
+	ltdbp_scan	scan = ltdbp_scan_name(cursor, &string);
 
 	if (scan != LTDBP_SCAN_OK)
 		return scan;
@@ -181,12 +181,7 @@ scan_name(ltdbp_cursor *cursor, ltdbp_names *names, ltdb_text *name)
 		cursor->flaw = "member with a NUL in its name";
 		return LTDBP_SCAN_BAD;
 	}
-	scan = ltdbp_scan_char(cursor, ':', "no colon after a member's name");
-	if (scan == LTDBP_SCAN_OK)
-		scan = ltdbp_scan_space(cursor);
-	if (scan == LTDBP_SCAN_OK)
-		scan = name_text(names, &string, name);
-	return scan;
+	return name_text(names, &string, name);
 }
 
 static inline bool
@@ -304,19 +299,6 @@ scan_record(ltdbp_decoder *decoder, ltdbp_cursor *cursor, int64_t *ts_sec, ltdbp
 	return scan;
 }
 
-/* The key of a map's item, and the colon. */
-static ltdbp_scan
-scan_item_key(ltdbp_cursor *cursor, ltdbp_string *key)
-{
-	ltdbp_scan	scan = ltdbp_scan_string(cursor, key);
-
-	if (scan == LTDBP_SCAN_OK)
-		scan = ltdbp_scan_char(cursor, ':', "no colon after a key");
-	if (scan == LTDBP_SCAN_OK)
-		scan = ltdbp_scan_space(cursor);
-	return scan;
-}
-
 /* Unescapes in place, but only once the item is there completely. */
 static ltdbp_scan
 scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
@@ -331,7 +313,7 @@ scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 	ltdbp_scan	scan = LTDBP_SCAN_OK;
 
 	if (has_key)
-		scan = scan_item_key(cursor, &key);
+		scan = ltdbp_scan_name(cursor, &key);
 	if (scan == LTDBP_SCAN_OK && has_record)
 		scan = scan_record(decoder, cursor, &ts_sec, &string);
 	else if (scan == LTDBP_SCAN_OK)

@@ -123,6 +123,7 @@ typedef struct ltdbp_string
 extern ltdbp_scan ltdbp_scan_space(ltdbp_cursor *cursor);
 extern ltdbp_scan ltdbp_scan_char(ltdbp_cursor *cursor, char expected, const char *flaw);
 extern ltdbp_scan ltdbp_scan_string(ltdbp_cursor *cursor, ltdbp_string *string);
+extern ltdbp_scan ltdbp_scan_name(ltdbp_cursor *cursor, ltdbp_string *name);
 extern ltdbp_scan ltdbp_scan_integer(ltdbp_cursor *cursor, int64_t *value);
 extern ltdbp_scan ltdbp_scan_extent(ltdbp_cursor *cursor, int max_depth);
 extern ltdbp_scan ltdbp_scan_skip(ltdbp_cursor *cursor, int depth);

@@ -89,15 +89,34 @@ send_request(ltdb_conn *conn, const ltdbp_request *request)
 	return reply;
 }
 
-ltdb_reply *
-ltdb_send_insert(ltdb_conn *conn, ltdb_text collection, const ltdb_record *records, size_t count)
+/* A request about many records. */
+static ltdb_reply *
+send_records(ltdb_conn *conn, ltdb_request_type type, ltdb_text collection,
+			 const ltdb_record *records, size_t count)
 {
 	return send_request(conn, &(ltdbp_request) {
-		.type = LTDB_REQ_INSERT,
+		.type = type,
 		.collection = collection,
 		.records = records,
 		.count = count
 	});
+}
+
+/* A request about one key, or about a whole collection. */
+static ltdb_reply *
+send_named(ltdb_conn *conn, ltdb_request_type type, ltdb_text collection, ltdb_text key)
+{
+	return send_request(conn, &(ltdbp_request) {
+		.type = type,
+		.collection = collection,
+		.key = key
+	});
+}
+
+ltdb_reply *
+ltdb_send_insert(ltdb_conn *conn, ltdb_text collection, const ltdb_record *records, size_t count)
+{
+	return send_records(conn, LTDB_REQ_INSERT, collection, records, count);
 }
 
 ltdb_reply *
@@ -147,23 +166,7 @@ ltdb_reply *
 ltdb_send_delete_records(ltdb_conn *conn, ltdb_text collection,
 						 const ltdb_record *records, size_t count)
 {
-	return send_request(conn, &(ltdbp_request) {
-		.type = LTDB_REQ_DELETE_RECORDS,
-		.collection = collection,
-		.records = records,
-		.count = count
-	});
-}
-
-/* A request about one key, or about a whole collection. */
-static ltdb_reply *
-send_named(ltdb_conn *conn, ltdb_request_type type, ltdb_text collection, ltdb_text key)
-{
-	return send_request(conn, &(ltdbp_request) {
-		.type = type,
-		.collection = collection,
-		.key = key
-	});
+	return send_records(conn, LTDB_REQ_DELETE_RECORDS, collection, records, count);
 }
 
 ltdb_reply *

@@ -61,21 +61,6 @@ parse_id(const ltdbp_string *string)
 	return id;
 }
 
-/* A name and the colon. */
-static ltdbp_scan
-scan_name(ltdbp_cursor *cursor, ltdbp_string *name)
-{
-	ltdbp_scan	scan = ltdbp_scan_space(cursor);
-
-	if (scan == LTDBP_SCAN_OK)
-		scan = ltdbp_scan_string(cursor, name);
-	if (scan == LTDBP_SCAN_OK)
-		scan = ltdbp_scan_char(cursor, ':', "no colon");
-	if (scan == LTDBP_SCAN_OK)
-		scan = ltdbp_scan_space(cursor);
-	return scan;
-}
-
 /* Looks at one member after the other for the id. */
 static ltdbp_scan
 find_id(const ltdb_dialect *dialect, ltdbp_cursor *cursor, bool final, bool *found, uint64_t *id)
@@ -89,7 +74,7 @@ find_id(const ltdb_dialect *dialect, ltdbp_cursor *cursor, bool final, bool *fou
 		return LTDBP_SCAN_OK;
 	while (scan == LTDBP_SCAN_OK)
 	{
-		scan = scan_name(cursor, &string);
+		scan = ltdbp_scan_name(cursor, &string);
 		if (scan == LTDBP_SCAN_OK && string_is(&string, dialect->m_id))
 		{
 			scan = ltdbp_scan_string(cursor, &string);
@@ -108,6 +93,8 @@ find_id(const ltdb_dialect *dialect, ltdbp_cursor *cursor, bool final, bool *fou
 			return LTDBP_SCAN_OK;
 		if (scan == LTDBP_SCAN_OK)
 			scan = ltdbp_scan_char(cursor, ',', "no comma");
+		if (scan == LTDBP_SCAN_OK)
+			scan = ltdbp_scan_space(cursor);
 	}
 	return scan;
 }

@@ -214,6 +214,19 @@ ltdbp_scan_string(ltdbp_cursor *cursor, ltdbp_string *string)
 	return LTDBP_SCAN_MORE;
 }
 
+/* The name of a member or the key of an item, and the colon, up to its value. */
+ltdbp_scan
+ltdbp_scan_name(ltdbp_cursor *cursor, ltdbp_string *name)
+{
+	ltdbp_scan	scan = ltdbp_scan_string(cursor, name);
+
+	if (scan == LTDBP_SCAN_OK)
+		scan = ltdbp_scan_char(cursor, ':', "no colon after a name");
+	if (scan == LTDBP_SCAN_OK)
+		scan = ltdbp_scan_space(cursor);
+	return scan;
+}
+
 static size_t
 put_utf8(char *dest, unsigned code)
 {
