@@ -149,7 +149,7 @@ conversation_get(const conversation *talk, size_t i)
 }
 
 /* The words of a test on it. */
-static const char *
+static __attribute__((unused)) const char *
 exchange_name(const exchange *ex)
 {
 	static char name[200];

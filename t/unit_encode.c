@@ -5,19 +5,20 @@
  *
  * What each request looks like, and what is not sent, stands in the fixtures.
  * Messages are taken apart again with jansson, so what is compared is what a
- * server would understand.  Sending them is left to unit_conn.c.
+ * server would understand.  Sending them is left to unit_conn_exchange.c.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
  *-------------------------------------------------------------------------
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include <jansson.h>
 
 #include "client/ltdb_int.h"
+#include "failing_realloc.h"
 #include "fixtures.h"
+#include "random.h"
 #include "tap.h"
 
 #define T(string) ((ltdb_text) {string, sizeof(string) - 1})
@@ -147,34 +148,25 @@ test_conversation(void)
 
 /* ---- texts ---- */
 
-static uint64_t seed;
-
-static unsigned
-any(unsigned bound)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned) (seed >> 33) % bound;
-}
-
 /* A random text of characters that LTDB takes. */
 static ltdb_text
 random_text(char *bytes, size_t max)
 {
 	size_t		len = 0;
-	size_t		end = any((unsigned) max - 4);
+	size_t		end = random_below((unsigned) max - 4);
 
 	while (len < end)
 	{
-		unsigned	kind = any(8);
+		unsigned	kind = random_below(8);
 
 		if (kind < 4)
-			bytes[len++] = (char) (1 + any(127));
+			bytes[len++] = (char) (1 + random_below(127));
 		else if (kind == 4)
-			bytes[len++] = "\"\\/\x1f"[any(4)];
+			bytes[len++] = "\"\\/\x1f"[random_below(4)];
 		else
 		{
 			static const char *const characters[] = {"\xc2\x80", "\xc3\xa4", "\xe2\x82\xac", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"};
-			const char *c = characters[any(5)];
+			const char *c = characters[random_below(5)];
 
 			memcpy(bytes + len, c, strlen(c));
 			len += strlen(c);
@@ -221,10 +213,9 @@ test_random_texts(void)
 	bool		good = true;
 	int			i;
 
-	printf("# seed %llu\n", (unsigned long long) seed);
 	for (i = 0; good && i < 5000; i++)
 	{
-		ltdb_record record = {random_text(key, sizeof(key)), (int32_t) (any(65536) << 16 | any(65536)), random_text(data, sizeof(data))};
+		ltdb_record record = {random_text(key, sizeof(key)), (int32_t) (random_below(65536) << 16 | random_below(65536)), random_text(data, sizeof(data))};
 		ltdb_text	where = random_text(collection, sizeof(collection));
 
 		if (record.key.len_bytes > 0 && where.len_bytes > 0)
@@ -311,18 +302,6 @@ test_arguments(void)
 
 /* ---- out of memory ---- */
 
-static int	allocations_left = -1;
-
-static void *
-test_realloc(void *pointer, size_t size)
-{
-	if (allocations_left == 0)
-		return NULL;
-	if (allocations_left > 0)
-		allocations_left--;
-	return realloc(pointer, size);
-}
-
 static void
 test_out_of_memory(void)
 {
@@ -353,8 +332,8 @@ test_out_of_memory(void)
 int
 main(int argc, char **argv)
 {
-	seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t) time(NULL);
-	ltdbp_realloc = test_realloc;
+	ltdbp_realloc = failing_realloc;
+	random_start(argc, argv);
 
 	test_conversation();
 	test_random_texts();

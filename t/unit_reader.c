@@ -11,66 +11,23 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "document.h"
 #include "server/reader.h"
 #include "tap.h"
 
 #define DOCUMENTS 60000
-#define DOCUMENT_MAX_BYTES 4096
+#define SEED 20260101			/* the same documents in every run */
 #define NAMES 4
 
 static const char *const names[NAMES] = {"ts", "key", "data", "\xc3\xa4"};
 
-/* ---- pseudo-random numbers, the same on every run ---- */
-
-static uint32_t random_state = 20260101;
-
-static uint32_t
-random_below(uint32_t limit)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state % limit;
-}
-
 /* ---- documents ---- */
-
-typedef struct document
-{
-	char		text[DOCUMENT_MAX_BYTES];
-	size_t		len;
-} document;
-
-static void
-put(document *doc, const char *text)
-{
-	size_t		len = strlen(text);
-
-	if (doc->len + len < sizeof(doc->text))
-	{
-		memcpy(doc->text + doc->len, text, len);
-		doc->len += len;
-	}
-}
-
-static void
-put_one_of(document *doc, const char *const *choices, int count)
-{
-	put(doc, choices[random_below(count)]);
-}
-
-#define PUT_ONE_OF(doc, ...) \
-	do \
-	{ \
-		static const char *const choices[] = {__VA_ARGS__}; \
-		put_one_of(doc, choices, sizeof(choices) / sizeof(choices[0])); \
-	} while (0)
 
 static void
 put_string(document *doc)
 {
 	put(doc, "\"");
-	for (uint32_t i = random_below(8); i > 0; i--)
+	for (unsigned i = random_below(8); i > 0; i--)
 		PUT_ONE_OF(doc, "a", "key", " ", "/", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
 				   "\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t", "\\u0041",
 				   "\\u0000", "\\u00e4", "\\u20AC", "\\ud83d\\ude00", "\\ud83d", "\\ude00",
@@ -111,7 +68,7 @@ put_value(document *doc, int depth)
 			break;
 		default:
 			put(doc, "[");
-			for (uint32_t i = random_below(4); i > 0; i--)
+			for (unsigned i = random_below(4); i > 0; i--)
 			{
 				put_value(doc, depth + 1);
 				put(doc, i > 1 ? "," : "");
@@ -127,7 +84,7 @@ put_object(document *doc, int depth)
 	put_space(doc);
 	put(doc, "{");
 	put_space(doc);
-	for (uint32_t i = random_below(5); i > 0; i--)
+	for (unsigned i = random_below(5); i > 0; i--)
 	{
 		PUT_ONE_OF(doc, "\"ts\"", "\"key\"", "\"data\"", "\"\xc3\xa4\"", "\"k\\u0065y\"",
 				   "\"\\u00e4\"", "\"other\"", "\"\"");
@@ -144,23 +101,18 @@ put_object(document *doc, int depth)
 static void
 damage(document *doc)
 {
-	uint32_t	at = random_below(doc->len);
+	size_t		at = random_below((unsigned) doc->len);
 
 	switch (random_below(8))
 	{
 		case 0:
-			doc->text[at] = "{}[]\",:\\0u\x01\xc3 "[random_below(13)];
+			doc->bytes[at] = "{}[]\",:\\0u\x01\xc3 "[random_below(13)];
 			break;
 		case 1:
-			memmove(doc->text + at, doc->text + at + 1, doc->len - at - 1);
-			doc->len--;
+			document_remove(doc, at);
 			break;
 		case 2:
-			if (doc->len + 1 < sizeof(doc->text))
-			{
-				memmove(doc->text + at + 1, doc->text + at, doc->len - at);
-				doc->len++;
-			}
+			document_insert(doc, at, doc->bytes[at]);
 			break;
 		case 3:
 			doc->len = at;
@@ -215,12 +167,12 @@ agree(const document *doc, bool *accepted)
 	store_text	wanted[NAMES];
 	reader_value values[NAMES];
 	json_error_t error;
-	json_t	   *expected = json_loadb(doc->text, doc->len, JSON_ALLOW_NUL, &error);
+	json_t	   *expected = json_loadb(doc->bytes, doc->len, JSON_ALLOW_NUL, &error);
 	char	   *text = malloc(doc->len + 1);	/* no byte more, for the sanitizers */
 	bool		same;
 	reader		rd;
 
-	memcpy(text, doc->text, doc->len);
+	memcpy(text, doc->bytes, doc->len);
 	text[doc->len] = '\0';
 	for (int i = 0; i < NAMES; i++)
 		wanted[i] = (store_text) {names[i], strlen(names[i])};
@@ -242,19 +194,21 @@ agree(const document *doc, bool *accepted)
 static void
 test_documents(void)
 {
+	static document doc;
 	int			accepted_count = 0;
 	int			wrong_count = 0;
 
+	random_seed = SEED;
 	for (int i = 0; i < DOCUMENTS; i++)
 	{
-		document	doc = {.len = 0};
 		bool		accepted;
 
+		doc.len = 0;
 		put_object(&doc, 0);
 		if (i % 2 == 1)
 			damage(&doc);
 		if (!agree(&doc, &accepted) && wrong_count++ < 5)
-			printf("# differs: %.*s\n", (int) doc.len, doc.text);
+			printf("# differs: %.*s\n", (int) doc.len, doc.bytes);
 		accepted_count += accepted;
 	}
 	tap_is_int(wrong_count, 0, "%d documents are read as jansson reads them", DOCUMENTS);

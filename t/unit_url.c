@@ -3,7 +3,7 @@
  * unit_url.c
  *		Tests of which urls are taken, and of their parts.
  *
- * Whether a server is there is left to unit_conn.c.
+ * Whether a server is there is left to unit_conn_connect.c.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
