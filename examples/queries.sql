@@ -3,7 +3,7 @@
 --		A handful of telling queries on what weather.sql has set up.
 --
 -- Plain SQL to be run one by one or all at once, with TimeZone UTC.  The
--- demonstration runs each of them, and its EXPLAIN.
+-- demonstration runs it paragraph by paragraph, and shows the plans.
 --
 
 -- Three days of one city: the key and the interval are sent to LTDB.
@@ -35,10 +35,40 @@ SELECT c.name, l.ts::date AS day, l.data::jsonb->>'weather' AS weather
 FROM ltdb_latest('ltdb', 'weather') l JOIN city c ON c.key = l.key
 ORDER BY c.name;
 
+-- The same collection once more, with members of data as columns.
+CREATE FOREIGN TABLE IF NOT EXISTS daily (
+	key text NOT NULL,
+	ts timestamptz NOT NULL,
+	weather text OPTIONS (field 'weather'),
+	low numeric OPTIONS (field 'temp_min'),
+	high numeric OPTIONS (field 'temp_max'),
+	precipitation numeric OPTIONS (field 'precipitation')
+) SERVER ltdb OPTIONS (collection 'weather');
+
+-- Columns have types, so that one can calculate with them.
+SELECT extract(month FROM ts) AS month, round(avg(high), 1) AS high, sum(precipitation) AS mm
+FROM daily
+WHERE key = 'Seattle' AND ts >= '2015-06-01' AND ts < '2015-09-01'
+GROUP BY month
+ORDER BY month;
+
 -- Write a record: LTDB keeps whole seconds, and RETURNING shows what it kept.
 INSERT INTO weather (key, ts, data)
-VALUES ('Seattle', '2016-01-01 06:30:00.7', '{"weather": "fog"}')
+VALUES ('Seattle', '2016-01-01 06:30:00.7', '{"weather": "fog", "wind": 2.1}')
 RETURNING key, ts, data;
+
+-- Change it: the members of data without a column stay as they are.
+UPDATE daily SET high = 5.6
+WHERE key = 'Seattle' AND ts >= '2016-01-01'
+RETURNING key, ts, weather, high;
+
+-- A transaction sees its own writes; LTDB gets them at COMMIT, and never after
+-- ROLLBACK.
+BEGIN;
+UPDATE daily SET weather = 'snow', high = -1 WHERE key = 'Seattle' AND ts >= '2016-01-01';
+SELECT ts, data FROM weather WHERE key = 'Seattle' AND ts >= '2016-01-01';
+ROLLBACK;
+SELECT ts, data FROM weather WHERE key = 'Seattle' AND ts >= '2016-01-01';
 
 -- And delete it.
 DELETE FROM weather

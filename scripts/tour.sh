@@ -112,32 +112,44 @@ load()
 	run_psql -c 'SELECT key, count(*), min(ts), max(ts) FROM weather GROUP BY key ORDER BY key'
 }
 
+# Without notices: on every run but the first, things exist already.
 run_psql()
 {
-	"$postgres_bin/psql" -X -q -P pager=off -v ON_ERROR_STOP=1 "$@"
+	PGOPTIONS='-c client_min_messages=warning' "$postgres_bin/psql" -X -q -P pager=off -v ON_ERROR_STOP=1 "$@"
 }
 
-# Runs each statement of a file of statements separated by empty lines, and
-# then its EXPLAIN; comments above it are its title.
+# Runs the paragraphs of a file one by one, each in a session of its own; the
+# comments that a paragraph begins with are its title.
 show()	# FILE
 {
-	local line title='' statement=''
+	local line title='' statements=''
 
+	# the last paragraph, too, ends with an empty line
 	while IFS= read -r line; do
 		case $line in
-			'') title= ;;
 			--*) title+=${title:+ }${line#-- } ;;
-			*) statement+=${statement:+$'\n'}$line ;;
+			?*) statements+=${statements:+$'\n'}$line ;;
+			*)
+				[ -z "$statements" ] || show_paragraph "$title" "$statements"
+				title=
+				statements=
+				;;
 		esac
-		if [ "${line: -1}" = ';' ] && [ "${line:0:2}" != -- ]; then
-			say "$title"
-			printf '\n%s\n\n' "$statement"
-			run_psql -c "$statement"
+	done < <(cat "$1" && echo)
+}
+
+# A query or a change by itself is followed by its plan.
+show_paragraph()	# TITLE STATEMENTS
+{
+	say "$1"
+	printf '\n%s\n\n' "$2"
+	run_psql <<<"$2"
+	case $2 in
+		SELECT* | INSERT* | UPDATE* | DELETE*)
 			echo 'EXPLAIN (VERBOSE, COSTS OFF)'
-			run_psql -At -c "EXPLAIN (VERBOSE, COSTS OFF) $statement" | sed 's/^/  /'
-			statement=
-		fi
-	done <"$1"
+			run_psql -At -c "EXPLAIN (VERBOSE, COSTS OFF) $2" | sed 's/^/  /'
+			;;
+	esac
 }
 
 farewell()
