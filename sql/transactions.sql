@@ -131,6 +131,24 @@ ALTER FOREIGN TABLE u OPTIONS (SET truncatable 'true', ADD write_mode 'immediate
 TRUNCATE u;
 SELECT count(*) FROM u;
 
+-- key-value pairs too
+SELECT ltdb_kv_set('ltdb', 'u', 'a', '1'), ltdb_kv_set('ltdb', 'u', 'b', '2');
+BEGIN;
+SELECT ltdb_kv_set('ltdb', 'u', 'b', '22'), ltdb_kv_set('ltdb', 'u', 'c', '3'), ltdb_kv_delete('ltdb', 'u', 'a');
+SELECT ltdb_kv_get('ltdb', 'u', 'a') AS a, ltdb_kv_get('ltdb', 'u', 'b') AS b, ltdb_kv_get('ltdb', 'u', 'c') AS c, ltdb_kv_get('ltdb', 'u', 'pair') AS pair;
+SELECT * FROM ltdb_kv_all('ltdb', 'u') ORDER BY key;
+SAVEPOINT s;
+SELECT ltdb_kv_delete('ltdb', 'u', 'c'), ltdb_kv_set('ltdb', 'u', 'pair', 'x');
+SELECT k FROM ltdb_kv_keys('ltdb', 'u') k ORDER BY k;
+ROLLBACK TO s;
+SELECT k FROM ltdb_kv_keys('ltdb', 'u') k ORDER BY k;
+ROLLBACK;
+SELECT * FROM ltdb_kv_all('ltdb', 'u') ORDER BY key;
+BEGIN;
+SELECT ltdb_kv_set('ltdb', 'u', 'b', '22'), ltdb_kv_delete('ltdb', 'u', 'a');
+COMMIT;
+SELECT * FROM ltdb_kv_all('ltdb', 'u') ORDER BY key;
+
 -- memory is bounded
 SET ltdb_fdw.write_set_memory = '100kB';
 INSERT INTO t SELECT 'm', s, repeat('x', 100) FROM generate_series(1, 10000) s;

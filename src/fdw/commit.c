@@ -34,6 +34,7 @@ typedef struct Destination
 	Oid			umid;
 	char	   *collection;
 	int			batch_size;
+	LtfdwWhat	what;
 	LtfdwWriteSet *writes;
 } Destination;
 
@@ -49,7 +50,7 @@ static char *sent_to = NULL;
 /* ---- the write sets of a transaction ---- */
 
 static Destination *
-find_destination(Oid userid, const LtfdwTable *table)
+find_destination(Oid userid, const LtfdwTable *table, LtfdwWhat what)
 {
 	ListCell   *cell;
 	Oid			umid;
@@ -61,27 +62,30 @@ find_destination(Oid userid, const LtfdwTable *table)
 	{
 		Destination *destination = lfirst(cell);
 
-		if (destination->umid == umid &&
+		if (destination->umid == umid && destination->what == what &&
 			strcmp(destination->collection, table->collection) == 0)
 			return destination;
 	}
 	return NULL;
 }
 
-/* The write set of a collection, or NULL if nothing of it was written. */
+/*
+ * The write set of a collection's records or key-value pairs, or NULL if none
+ * of them was written.  In a set of pairs every ts is LTFDW_PAIR_TS.
+ */
 LtfdwWriteSet *
-ltfdw_transaction_writes(Oid userid, const LtfdwTable *table)
+ltfdw_transaction_writes(Oid userid, const LtfdwTable *table, LtfdwWhat what)
 {
-	Destination *destination = find_destination(userid, table);
+	Destination *destination = find_destination(userid, table, what);
 
 	return destination ? destination->writes : NULL;
 }
 
 /* The same, made if need be. */
 LtfdwWriteSet *
-ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table)
+ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table, LtfdwWhat what)
 {
-	Destination *destination = find_destination(userid, table);
+	Destination *destination = find_destination(userid, table, what);
 	MemoryContext old;
 
 	if (destination)
@@ -93,6 +97,7 @@ ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table)
 	destination->umid = GetUserMapping(userid, table->serverid)->umid;
 	destination->collection = pstrdup(table->collection);
 	destination->batch_size = table->batch_size;
+	destination->what = what;
 	destination->writes = ltfdw_writeset_new(table->collection, TopTransactionContext, true);
 	destinations = lappend(destinations, destination);
 	MemoryContextSwitchTo(old);
@@ -113,6 +118,7 @@ typedef struct Delivery
 {
 	LtfdwSender *sender;
 	const char *collection;
+	LtfdwWhat	what;
 	int64		sent;
 	int64		total;
 } Delivery;
@@ -133,7 +139,10 @@ send_write(text *key, const LtfdwWrite *write, void *arg)
 	ltdb_record record = {ltfdw_datum_to_ltdb(key), write->ts_sec, write->data};
 
 	delivery->sent++;
-	if (write->deleted)
+	if (delivery->what == LTFDW_PAIRS)
+		ltfdw_sender_set_value(delivery->sender, record.key,
+							   write->deleted ? NULL : &write->data);
+	else if (write->deleted)
 		ltfdw_sender_delete(delivery->sender, &record);
 	else
 		ltfdw_sender_insert(delivery->sender, &record);
@@ -141,12 +150,13 @@ send_write(text *key, const LtfdwWrite *write, void *arg)
 
 /* Send a set, and wait until all of it is acknowledged. */
 void
-ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size, LtfdwWriteSet *writes)
+ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size, LtfdwWhat what,
+				  LtfdwWriteSet *writes)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw sending",
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
-	Delivery	delivery = {NULL, collection, 0, ltfdw_writeset_count(writes)};
+	Delivery	delivery = {NULL, collection, what, 0, ltfdw_writeset_count(writes)};
 	ErrorContextCallback callback;
 
 	callback.callback = delivery_callback;
@@ -185,7 +195,7 @@ send_all(void)
 		if (ltfdw_writeset_count(destination->writes) > 0)
 			ltfdw_send_writes(ltfdw_connection_get(destination->userid, destination->serverid),
 							  destination->collection, destination->batch_size,
-							  destination->writes);
+							  destination->what, destination->writes);
 	}
 	if (timed)
 		disable_timeout(STATEMENT_TIMEOUT, false);

@@ -284,6 +284,15 @@ typedef struct LtfdwReader LtfdwReader;
 /* Writes to a collection that have yet to be sent: writeset.c. */
 typedef struct LtfdwWriteSet LtfdwWriteSet;
 
+/* What of a collection a write set is of. */
+typedef enum LtfdwWhat
+{
+	LTFDW_RECORDS,
+	LTFDW_PAIRS
+} LtfdwWhat;
+
+#define LTFDW_PAIR_TS 0
+
 /* One of them. */
 typedef struct LtfdwWrite
 {
@@ -523,6 +532,7 @@ extern LtfdwSender *ltfdw_sender_new(LtfdwConn *conn, const char *collection,
 									 int batch_size, bool at_end);
 extern void ltfdw_sender_insert(LtfdwSender *sender, const ltdb_record *record);
 extern void ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record);
+extern void ltfdw_sender_set_value(LtfdwSender *sender, ltdb_text key, const ltdb_text *value);
 extern void ltfdw_sender_flush(LtfdwSender *sender);
 extern void ltfdw_sender_finish(LtfdwSender *sender);
 
@@ -535,6 +545,7 @@ extern void ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb
 							   CommandId cid);
 extern bool ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
 extern void ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
+extern void ltfdw_writeset_remove(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
 extern bool ltfdw_writeset_seek(LtfdwWriteSet *set, text *key, LtfdwInterval interval,
 								bool reverse, CommandId cid, LtfdwWrite *write);
 extern void ltfdw_writeset_add_keys(LtfdwWriteSet *set, LtfdwInterval interval, CommandId cid,
@@ -549,11 +560,13 @@ extern void ltfdw_undo_forget(void);
 
 /* in commit.c */
 extern void ltfdw_transaction_init(void);
-extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table);
-extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table);
+extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table,
+											   LtfdwWhat what);
+extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table,
+												 LtfdwWhat what);
 extern void ltfdw_transaction_bypassed(const char *collection);
 extern void ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size,
-							  LtfdwWriteSet *writes);
+							  LtfdwWhat what, LtfdwWriteSet *writes);
 
 /* in truncate.c */
 extern void ltfdw_delete_records(Oid userid, LtfdwTable *table, text *key);

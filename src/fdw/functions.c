@@ -128,6 +128,7 @@ typedef struct RowShape
 	int			nparts;
 	ItemPart	parts[3];
 	int64		since_sec;		/* items before it are left out */
+	LtfdwWriteSet *pairs;		/* pairs that this transaction has written */
 } RowShape;
 
 static void
@@ -152,6 +153,47 @@ put_item(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape, const ltd
 	tuplestore_putvalues(rows, desc, values, nulls);
 }
 
+/* ---- pairs that this transaction has yet to send ---- */
+
+static const LtfdwInterval pair_interval = {LTFDW_PAIR_TS, LTFDW_PAIR_TS};
+
+static bool
+find_written(LtfdwWriteSet *pairs, text *key, LtfdwWrite *write)
+{
+	return pairs && ltfdw_writeset_seek(pairs, key, pair_interval, false,
+										GetCurrentCommandId(false), write);
+}
+
+/* Whether the server's pair has been replaced or deleted here. */
+static bool
+is_written(const RowShape *shape, const ltdb_record *item)
+{
+	LtfdwWrite	write;
+
+	return shape->pairs &&
+		find_written(shape->pairs, ltfdw_text_from_ltdb(item->key, "key", shape->collection), &write);
+}
+
+static void
+put_written_pairs(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape)
+{
+	LtfdwKeys	keys = {false, 0, NULL};
+
+	ltfdw_writeset_add_keys(shape->pairs, pair_interval, GetCurrentCommandId(false), &keys);
+	for (int i = 0; i < keys.count; i++)
+	{
+		ltdb_record item = {ltfdw_datum_to_ltdb(keys.items[i])};
+		LtfdwWrite	write;
+
+		if (!find_written(shape->pairs, keys.items[i], &write) || write.deleted)
+			continue;
+		item.data = write.data;
+		put_item(rows, desc, shape, &item);
+	}
+}
+
+/* ---- all rows of a function ---- */
+
 /* Turn a reply's items into the function's rows. */
 static Datum
 rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const RowShape *shape)
@@ -173,7 +215,7 @@ rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const
 			tuplestore_clear(rows);
 			continue;
 		}
-		if (item.ts_sec < shape->since_sec)
+		if (item.ts_sec < shape->since_sec || is_written(shape, &item))
 			continue;
 		old = MemoryContextSwitchTo(item_cxt);
 		put_item(rows, desc, shape, &item);
@@ -182,6 +224,8 @@ rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const
 	}
 	ltfdw_reply_release(owned);
 	MemoryContextDelete(item_cxt);
+	if (shape->pairs)
+		put_written_pairs(rows, desc, shape);
 	return (Datum) 0;
 }
 
@@ -236,7 +280,7 @@ latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, 
 	LtfdwInterval interval = {Max(shape->since_sec, (int64) LTDB_TS_MIN), request->at_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &interval}};
 	CommandId	cid = GetCurrentCommandId(false);
-	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table), cid};
+	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table, LTFDW_RECORDS), cid};
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	TupleDesc	desc;
 	Tuplestorestate *rows = begin_rows(fcinfo, &desc);
@@ -288,7 +332,7 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	serverid = server_argument(fcinfo);
 	conn = ltfdw_connection_get(GetUserId(), serverid);
 	table = ltfdw_table_of_collection(serverid, unconstify(char *, shape.collection));
-	if (ltfdw_transaction_writes(GetUserId(), table) != NULL)
+	if (ltfdw_transaction_writes(GetUserId(), table, LTFDW_RECORDS) != NULL)
 		return latest_with_writes(fcinfo, conn, table,
 								  PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
 								  &request, &shape);
@@ -320,33 +364,94 @@ ltfdw_delete_collection(PG_FUNCTION_ARGS)
 
 /* ---- key-value pairs ---- */
 
+/* The collection that argument 1 names, with what its server's options say. */
+static LtfdwTable *
+collection_argument(FunctionCallInfo fcinfo)
+{
+	return ltfdw_table_of_collection(server_argument(fcinfo),
+									 text_to_cstring(required_text(fcinfo, 1, "collection")));
+}
+
+/* Refuse now what the server would refuse when the transaction commits. */
+static void
+require_nonempty(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (VARSIZE_ANY_EXHDR(required_text(fcinfo, argno, name)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be empty", name),
+				 errdetail("LTDB keeps no pair without a collection, a key and a value.")));
+}
+
+/* Set a pair, or delete it if there is no value: now, or at the commit. */
+static void
+write_pair(FunctionCallInfo fcinfo, const ltdb_text *value)
+{
+	LtfdwTable *table = collection_argument(fcinfo);
+	text	   *key = required_text(fcinfo, 2, "key");
+	CommandId	cid = GetCurrentCommandId(true);
+	LtfdwSender *sender;
+
+	require_nonempty(fcinfo, 1, "collection");
+	require_nonempty(fcinfo, 2, "key");
+	if (table->write_at_commit)
+	{
+		LtfdwWriteSet *pairs = ltfdw_transaction_write_to(GetUserId(), table, LTFDW_PAIRS);
+
+		if (value)
+			ltfdw_writeset_put(pairs, key, LTFDW_PAIR_TS, *value, cid);
+		else
+			ltfdw_writeset_remove(pairs, key, LTFDW_PAIR_TS, cid);
+		return;
+	}
+	ltfdw_transaction_bypassed(table->collection);
+	sender = ltfdw_sender_new(ltfdw_connection_get(GetUserId(), table->serverid),
+							  table->collection, table->batch_size, false);
+	ltfdw_sender_set_value(sender, ltfdw_datum_to_ltdb(key), value);
+	ltfdw_sender_finish(sender);
+}
+
 Datum
 ltfdw_kv_set(PG_FUNCTION_ARGS)
 {
-	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
-	ltdb_text	key = required_ltdb_text(fcinfo, 2, "key");
 	ltdb_text	value = required_ltdb_text(fcinfo, 3, "value");
-	LtfdwConn  *conn = connection_argument(fcinfo);
 
-	acknowledge(conn, ltdb_send_set_value(ltfdw_connection_handle(conn), collection, key, value));
+	require_nonempty(fcinfo, 3, "value");
+	write_pair(fcinfo, &value);
+	PG_RETURN_VOID();
+}
+
+Datum
+ltfdw_kv_delete(PG_FUNCTION_ARGS)
+{
+	write_pair(fcinfo, NULL);
 	PG_RETURN_VOID();
 }
 
 Datum
 ltfdw_kv_get(PG_FUNCTION_ARGS)
 {
-	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
-	ltdb_text	key = required_ltdb_text(fcinfo, 2, "key");
-	LtfdwConn  *conn = connection_argument(fcinfo);
+	LtfdwTable *table = collection_argument(fcinfo);
+	text	   *key = required_text(fcinfo, 2, "key");
+	LtfdwWriteSet *pairs = ltfdw_transaction_writes(GetUserId(), table, LTFDW_PAIRS);
+	LtfdwWrite	write;
+	LtfdwConn  *conn;
 	LtfdwReply *owned;
 	ltdb_record item;
 	text	   *value = NULL;
 
+	if (find_written(pairs, key, &write))
+	{
+		if (write.deleted)
+			PG_RETURN_NULL();
+		PG_RETURN_TEXT_P(ltfdw_text_from_ltdb(write.data, "value", table->collection));
+	}
+	conn = ltfdw_connection_get(GetUserId(), table->serverid);
 	owned = ltfdw_reply_own(conn, ltdb_send_get_value(ltfdw_connection_handle(conn),
-													  collection, key));
+													  required_ltdb_text(fcinfo, 1, "collection"),
+													  ltfdw_datum_to_ltdb(key)));
 	while (ltfdw_connection_next(conn, owned->reply, &item, NULL) == LTDB_ITEM)
-		value = ltfdw_text_from_ltdb(item.data, "value",
-									 text_to_cstring(PG_GETARG_TEXT_PP(1)));
+		value = ltfdw_text_from_ltdb(item.data, "value", table->collection);
 	ltfdw_reply_release(owned);
 	if (value == NULL)
 		PG_RETURN_NULL();
@@ -356,32 +461,25 @@ ltfdw_kv_get(PG_FUNCTION_ARGS)
 Datum
 ltfdw_kv_keys(PG_FUNCTION_ARGS)
 {
-	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
-	RowShape	shape = {text_to_cstring(PG_GETARG_TEXT_PP(1)), 1, {PART_KEY}, PG_INT64_MIN};
-	LtfdwConn  *conn = connection_argument(fcinfo);
+	LtfdwTable *table = collection_argument(fcinfo);
+	RowShape	shape = {table->collection, 1, {PART_KEY}, PG_INT64_MIN,
+	ltfdw_transaction_writes(GetUserId(), table, LTFDW_PAIRS)};
+	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), table->serverid);
 
 	return rows_of_reply(fcinfo, conn,
-						 ltdb_send_list_keys(ltfdw_connection_handle(conn), collection), &shape);
+						 ltdb_send_list_keys(ltfdw_connection_handle(conn),
+											 required_ltdb_text(fcinfo, 1, "collection")), &shape);
 }
 
 Datum
 ltfdw_kv_all(PG_FUNCTION_ARGS)
 {
-	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
-	RowShape	shape = {text_to_cstring(PG_GETARG_TEXT_PP(1)), 2, {PART_KEY, PART_DATA}, PG_INT64_MIN};
-	LtfdwConn  *conn = connection_argument(fcinfo);
+	LtfdwTable *table = collection_argument(fcinfo);
+	RowShape	shape = {table->collection, 2, {PART_KEY, PART_DATA}, PG_INT64_MIN,
+	ltfdw_transaction_writes(GetUserId(), table, LTFDW_PAIRS)};
+	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), table->serverid);
 
 	return rows_of_reply(fcinfo, conn,
-						 ltdb_send_list_values(ltfdw_connection_handle(conn), collection), &shape);
-}
-
-Datum
-ltfdw_kv_delete(PG_FUNCTION_ARGS)
-{
-	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
-	ltdb_text	key = required_ltdb_text(fcinfo, 2, "key");
-	LtfdwConn  *conn = connection_argument(fcinfo);
-
-	acknowledge(conn, ltdb_send_delete_value(ltfdw_connection_handle(conn), collection, key));
-	PG_RETURN_VOID();
+						 ltdb_send_list_values(ltfdw_connection_handle(conn),
+											   required_ltdb_text(fcinfo, 1, "collection")), &shape);
 }

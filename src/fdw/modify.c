@@ -248,7 +248,7 @@ put(EState *estate, Modify *modify, text *key, const ltdb_record *record)
 
 	if (modify->table->write_at_commit)
 	{
-		ltfdw_writeset_put(ltfdw_transaction_write_to(modify->userid, modify->table),
+		ltfdw_writeset_put(ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS),
 						   key, record->ts_sec, record->data, modify->cid);
 		return;
 	}
@@ -267,7 +267,7 @@ delete(EState *estate, Modify *modify, text *key, const ltdb_record *record)
 
 	if (modify->table->write_at_commit)
 	{
-		LtfdwWriteSet *set = ltfdw_transaction_write_to(modify->userid, modify->table);
+		LtfdwWriteSet *set = ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS);
 
 		if (!ltfdw_writeset_take(set, key, record->ts_sec, modify->cid))
 			return false;
@@ -378,7 +378,8 @@ stored_data(EState *estate, Modify *modify, text *key, int64 ts_sec, ltdb_text *
 {
 	LtfdwInterval second = {ts_sec, ts_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &second}};
-	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->userid, modify->table),
+	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->userid, modify->table,
+																	 LTFDW_RECORDS),
 	modify->cid};
 	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(modify->userid,
 																modify->table->serverid),
@@ -442,7 +443,7 @@ static LtfdwWriteSet *
 update_set(EState *estate, Modify *modify)
 {
 	if (modify->table->write_at_commit)
-		return ltfdw_transaction_write_to(modify->userid, modify->table);
+		return ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS);
 	ltfdw_transaction_bypassed(modify->table->collection);
 	if (modify->updates == NULL)
 		modify->updates = ltfdw_writeset_new(modify->table->collection, estate->es_query_cxt,
@@ -512,7 +513,7 @@ end(ResultRelInfo *result_rel)
 	if (modify && modify->updates)
 		ltfdw_send_writes(ltfdw_connection_get(modify->userid, modify->table->serverid),
 						  modify->table->collection, modify->table->batch_size,
-						  modify->updates);
+						  LTFDW_RECORDS, modify->updates);
 }
 
 void

@@ -380,7 +380,7 @@ start(ForeignScanState *node, LtfdwScan *scan)
 		if (scan->conn == NULL)
 			connect(node, scan);
 		scan->cid = node->ss.ps.state->es_snapshot->curcid;
-		scan->writes = ltfdw_transaction_writes(scan->userid, scan->table);
+		scan->writes = ltfdw_transaction_writes(scan->userid, scan->table, LTFDW_RECORDS);
 		latest = is_latest_query(scan, &scan->query);
 		if (latest || scan->keep)
 			scan->stored = tuplestore_begin_heap(false, false, work_mem);

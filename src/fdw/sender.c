@@ -254,6 +254,19 @@ ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record)
 	add_record(sender, WRITE_DELETE, &identity);
 }
 
+/* Set a key-value pair, or delete it if there is no value: a message of its own. */
+void
+ltfdw_sender_set_value(LtfdwSender *sender, ltdb_text key, const ltdb_text *value)
+{
+	ltdb_conn  *handle = ltfdw_connection_handle(sender->conn);
+
+	make_room(sender);
+	take_reply(sender, value
+			   ? ltdb_send_set_value(handle, sender->collection, key, *value)
+			   : ltdb_send_delete_value(handle, sender->collection, key));
+	ltdb_poll(handle);
+}
+
 /* Send what is left, and wait until everything sent is acknowledged. */
 void
 ltfdw_sender_finish(LtfdwSender *sender)

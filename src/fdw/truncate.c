@@ -50,7 +50,8 @@ ltfdw_delete_records(Oid userid, LtfdwTable *table, text *key)
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	LtfdwConn  *conn = ltfdw_connection_get(userid, table->serverid);
 	Deletion	deletion = {NULL, NULL, GetCurrentCommandId(true)};
-	LtfdwReading reading = {false, -1, -1, ltfdw_transaction_writes(userid, table), deletion.cid};
+	LtfdwReading reading = {false, -1, -1, ltfdw_transaction_writes(userid, table, LTFDW_RECORDS),
+	deletion.cid};
 	LtfdwQuery	query = {{false, 1, &key}, ltfdw_intervals_all()};
 	LtfdwInterval span = ltfdw_intervals_span(query.times);
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
@@ -63,7 +64,7 @@ ltfdw_delete_records(Oid userid, LtfdwTable *table, text *key)
 			ltfdw_writeset_add_keys(reading.writes, span, deletion.cid, &query.keys);
 	}
 	if (table->write_at_commit)
-		deletion.writes = ltfdw_transaction_write_to(userid, table);
+		deletion.writes = ltfdw_transaction_write_to(userid, table, LTFDW_RECORDS);
 	else
 		deletion.sender = ltfdw_sender_new(conn, table->collection, table->batch_size, false);
 

@@ -290,6 +290,15 @@ ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid)
 	return true;
 }
 
+/* Delete what is there, whoever wrote it. */
+void
+ltfdw_writeset_remove(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid)
+{
+	ltdb_text	nothing = {NULL, 0};
+
+	add_version(set, find_or_add_entry(set, key, ts_sec), cid, true, nothing);
+}
+
 /*
  * Delete a record, unless the command itself has put another in its place:
  * UPDATE ... SET ts = ts + 1 moves one record to where the next was.
