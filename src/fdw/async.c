@@ -97,9 +97,9 @@ first_waiting(AppendState *append, const LtfdwConn *conn)
 	return NULL;
 }
 
-/* Ask the children that wait on a connection; whether any of them got on. */
+/* Ask the children that wait on a connection, but one; whether any got on. */
 static bool
-ask_all_waiting(AppendState *append, const LtfdwConn *conn)
+ask_all_waiting(AppendState *append, const LtfdwConn *conn, const AsyncRequest *but)
 {
 	bool		progress = false;
 	int			i = -1;
@@ -110,7 +110,7 @@ ask_all_waiting(AppendState *append, const LtfdwConn *conn)
 		LtfdwScan  *scan = waiting_scan(areq);
 		int64		records;
 
-		if (scan == NULL || scan->conn != conn)
+		if (scan == NULL || scan->conn != conn || areq == but)
 			continue;
 		records = scan->counters.records;
 		produce_and_respond(areq);
@@ -220,7 +220,7 @@ ltfdw_ForeignAsyncConfigureWait(AsyncRequest *areq)
 	if (append->as_syncdone && ltdb_socket(handle) < 0 &&
 		GetNumRegisteredWaitEvents(append->as_eventset) == 1)
 		ltfdw_connection_await_socket(conn);
-	if (ask_all_waiting(append, conn))
+	if (ask_all_waiting(append, conn, NULL))
 	{
 		stop_clocks(append);
 		SetLatch(MyLatch);
@@ -238,6 +238,8 @@ ltfdw_ForeignAsyncNotify(AsyncRequest *areq)
 
 	ltdb_poll(ltfdw_connection_handle(conn));
 	produce(areq);
-	ask_all_waiting(append, conn);
+
+	/* the answer to this request is taken by who called us, and only once */
+	ask_all_waiting(append, conn, areq);
 	stop_clocks(append);
 }
