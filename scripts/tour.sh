@@ -115,7 +115,8 @@ load()
 # Without notices: on every run but the first, things exist already.
 run_psql()
 {
-	PGOPTIONS='-c client_min_messages=warning' "$postgres_bin/psql" -X -q -P pager=off -v ON_ERROR_STOP=1 "$@"
+	PGOPTIONS='-c client_min_messages=warning' \
+		"$postgres_bin/psql" -X -q -P pager=off -v ON_ERROR_STOP=1 "$@"
 }
 
 # Runs the paragraphs of a file one by one, each in a session of its own; the
