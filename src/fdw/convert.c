@@ -352,15 +352,13 @@ ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSlot *slot)
 	ltdb_text	empty = {"", 0};
 	Oid			type;
 	Datum		value;
-	bool		isnull;
 
 	if (table->data_att == InvalidAttrNumber)
 		return empty;
 	type = table->columns[table->data_att - 1].type;
-	value = slot_getattr(slot, table->data_att, &isnull);
 
 	/* what this option reads back as NULL */
-	if (isnull && type != TEXTOID && table->invalid_json_is_null)
+	if (type != TEXTOID && table->invalid_json_is_null && slot_attisnull(slot, table->data_att))
 		return empty;
 	value = required_value(table, slot, table->data_att);
 	if (type == JSONBOID)

@@ -162,7 +162,7 @@ closest_option(const char *name, Oid catalog)
 }
 
 /* Refuse a name that this place does not know, with the best hint there is. */
-static void
+pg_noreturn static void
 report_unknown_option(const char *name, Oid catalog)
 {
 	const char *elsewhere = NULL;
@@ -187,7 +187,7 @@ report_unknown_option(const char *name, Oid catalog)
 			 errhint("There are no valid options in this place.")));
 }
 
-static void
+pg_noreturn static void
 report_bad_value(DefElem *def, const char *expected)
 {
 	ereport(ERROR,
