@@ -29,7 +29,8 @@
 typedef struct Modify
 {
 	LtfdwTable *table;
-	LtfdwSender *sender;		/* write_mode 'immediate' */
+	LtfdwWriteSet *writes;		/* write_mode 'commit': the transaction's */
+	LtfdwSender *sender;		/* 'immediate' */
 	LtfdwWriteSet *updates;		/* ... of an UPDATE */
 	Oid			userid;
 	bool		at_end;			/* see ltfdw_sender_new() */
@@ -240,6 +241,15 @@ get_sender(EState *estate, Modify *modify)
 	return modify->sender;
 }
 
+/* The transaction's write set, looked up once in a statement. */
+static LtfdwWriteSet *
+get_writes(Modify *modify)
+{
+	if (modify->writes == NULL)
+		modify->writes = ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS);
+	return modify->writes;
+}
+
 /* Store a record, now or when the transaction commits. */
 static void
 put(EState *estate, Modify *modify, text *key, const ltdb_record *record)
@@ -248,8 +258,7 @@ put(EState *estate, Modify *modify, text *key, const ltdb_record *record)
 
 	if (modify->table->write_at_commit)
 	{
-		ltfdw_writeset_put(ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS),
-						   key, record->ts_sec, record->data, modify->cid);
+		ltfdw_writeset_put(get_writes(modify), key, record->ts_sec, record->data, modify->cid);
 		return;
 	}
 	ltfdw_transaction_bypassed(modify->table->collection);
@@ -267,7 +276,7 @@ delete(EState *estate, Modify *modify, text *key, const ltdb_record *record)
 
 	if (modify->table->write_at_commit)
 	{
-		LtfdwWriteSet *set = ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS);
+		LtfdwWriteSet *set = get_writes(modify);
 
 		if (!ltfdw_writeset_take(set, key, record->ts_sec, modify->cid))
 			return false;
@@ -443,7 +452,7 @@ static LtfdwWriteSet *
 update_set(EState *estate, Modify *modify)
 {
 	if (modify->table->write_at_commit)
-		return ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS);
+		return get_writes(modify);
 	ltfdw_transaction_bypassed(modify->table->collection);
 	if (modify->updates == NULL)
 		modify->updates = ltfdw_writeset_new(modify->table->collection, estate->es_query_cxt,
