@@ -1,5 +1,6 @@
 \set ECHO none
 \i sql/include/setup.psql
+\i sql/include/explain.psql
 \set ECHO all
 -- Transactions: a write set that COMMIT sends and ROLLBACK drops.
 CREATE FOREIGN TABLE t (key text, ts bigint, data text) SERVER ltdb;
@@ -15,6 +16,7 @@ SELECT * FROM t ORDER BY key, ts;
 SELECT * FROM t WHERE key = 'a' ORDER BY ts DESC LIMIT 2;
 SELECT DISTINCT ON (key) * FROM t ORDER BY key, ts DESC;
 SELECT key, max(ts) FROM t GROUP BY key ORDER BY key;
+SELECT ltrim(line) AS line FROM explain_lines('VERBOSE', 'SELECT DISTINCT key FROM t WHERE ts < 10') line WHERE line LIKE '%LTDB%';
 SELECT min(ts), max(ts), count(*) FROM t WHERE key = 'b';
 SELECT key, extract(epoch FROM ts)::int AS ts, data FROM ltdb_latest('ltdb', 't') ORDER BY key;
 SELECT key, extract(epoch FROM ts)::int AS ts, data FROM ltdb_latest('ltdb', 't', key => 'a', at => to_timestamp(2));
@@ -160,6 +162,7 @@ SELECT count(*), min(ts), max(ts) FROM t WHERE key = 'm';
 SELECT count(*) FROM (SELECT ts, lag(ts) OVER () AS before FROM t WHERE key = 'm') x WHERE ts <= before;
 COMMIT;
 SELECT count(*), min(ts), max(ts) FROM t WHERE key = 'm';
+DROP FUNCTION explain_lines;
 DROP TABLE l;
 \set ECHO none
 \i sql/include/teardown.psql

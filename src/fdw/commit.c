@@ -104,6 +104,23 @@ ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table, LtfdwWhat what)
 	return destination->writes;
 }
 
+/* Whether anybody's records of a collection are among the writes: for EXPLAIN. */
+bool
+ltfdw_transaction_touches(const LtfdwTable *table)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (destination->serverid == table->serverid && destination->what == LTFDW_RECORDS &&
+			strcmp(destination->collection, table->collection) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A write did not wait for the commit: it will not be rolled back either. */
 void
 ltfdw_transaction_bypassed(const char *collection)

@@ -564,6 +564,7 @@ extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *tab
 											   LtfdwWhat what);
 extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table,
 												 LtfdwWhat what);
+extern bool ltfdw_transaction_touches(const LtfdwTable *table);
 extern void ltfdw_transaction_bypassed(const char *collection);
 extern void ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size,
 							  LtfdwWhat what, LtfdwWriteSet *writes);
