@@ -367,7 +367,7 @@ release_callback(void *arg)
  * is freed with the current memory context.
  */
 LtfdwReply *
-ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply)
+ltfdw_reply_own(ltdb_reply *reply)
 {
 	LtfdwReply *owned;
 
@@ -384,7 +384,6 @@ ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
 	}
-	owned->conn = conn;
 	owned->reply = reply;
 	owned->release.func = release_callback;
 	owned->release.arg = owned;

@@ -132,8 +132,8 @@ ltfdw_ts_to_datum(int64 ts_sec, Oid type)
 }
 
 /* A fraction of a second is cut off towards the past. */
-int64
-ltfdw_ts_from_datum(Datum value, Oid type)
+static int64
+ts_from_datum(Datum value, Oid type)
 {
 	int64		ts_sec;
 
@@ -378,7 +378,7 @@ ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts)
 	ltdb_record record = {{0}};
 
 	record.key = ltfdw_datum_to_ltdb(DatumGetTextPP(key));
-	record.ts_sec = ltfdw_ts_from_datum(ts, table->columns[table->ts_att - 1].type);
+	record.ts_sec = ts_from_datum(ts, table->columns[table->ts_att - 1].type);
 	return record;
 }
 

@@ -270,7 +270,6 @@ typedef struct LtfdwCounters
 /* A reply with an owner: freed at the latest with its memory context. */
 typedef struct LtfdwReply
 {
-	LtfdwConn  *conn;
 	ltdb_reply *reply;			/* NULL = none */
 	MemoryContextCallback release;
 } LtfdwReply;
@@ -393,11 +392,11 @@ extern LtfdwOperand ltfdw_operand_kind(Oid column_type, Oid type);
 extern LtfdwIntervals ltfdw_intervals_all(void);
 extern LtfdwIntervals ltfdw_intervals_compare(int strategy, Datum value, LtfdwOperand kind);
 extern LtfdwIntervals ltfdw_intervals_intersect(LtfdwIntervals a, LtfdwIntervals b);
-extern LtfdwIntervals ltfdw_intervals_unite(LtfdwIntervals a, LtfdwIntervals b);
 extern LtfdwIntervals ltfdw_intervals_normalize(LtfdwInterval *items, int count);
 extern LtfdwInterval ltfdw_intervals_span(LtfdwIntervals times);
 
 /* in keys.c */
+extern int	ltfdw_key_compare(const text *a, const text *b);
 extern void ltfdw_keys_normalize(LtfdwKeys *keys);
 extern LtfdwKeys ltfdw_keys_intersect(LtfdwKeys a, LtfdwKeys b);
 extern void ltfdw_warn_about_empty_key(const char *collection);
@@ -443,7 +442,7 @@ extern ltdb_next ltfdw_connection_ask(LtfdwConn *conn, ltdb_reply *reply, ltdb_r
 									  LtfdwCounters *counters, bool wait);
 extern void ltfdw_connection_await_socket(LtfdwConn *conn);
 extern void ltfdw_connection_finish(LtfdwConn *conn, ltdb_reply *reply);
-extern LtfdwReply *ltfdw_reply_own(LtfdwConn *conn, ltdb_reply *reply);
+extern LtfdwReply *ltfdw_reply_own(ltdb_reply *reply);
 extern void ltfdw_reply_release(LtfdwReply *owned);
 extern void ltfdw_counters_add(LtfdwCounters *counters, const ltdb_reply *reply);
 
@@ -474,7 +473,6 @@ extern ltdb_text ltfdw_text_to_ltdb(const char *bytes, int len_bytes);
 extern ltdb_text ltfdw_datum_to_ltdb(text *value);
 extern bool ltfdw_text_fits_ltdb(const char *bytes, int len_bytes);
 extern Datum ltfdw_ts_to_datum(int64 ts_sec, Oid type);
-extern int64 ltfdw_ts_from_datum(Datum value, Oid type);
 extern int64 ltfdw_usecs_floor_sec(int64 usecs);
 extern LtfdwProjection *ltfdw_projection_new(const LtfdwTable *table, List *attnums);
 extern void ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord *record,

@@ -79,19 +79,26 @@ connection_argument(FunctionCallInfo fcinfo)
 static void
 acknowledge(LtfdwConn *conn, ltdb_reply *reply)
 {
-	LtfdwReply *owned = ltfdw_reply_own(conn, reply);
+	LtfdwReply *owned = ltfdw_reply_own(reply);
 
 	ltfdw_connection_finish(conn, owned->reply);
 	ltfdw_reply_release(owned);
 }
 
-/* A set-returning function's tuplestore, with the descriptor of its rows. */
-static Tuplestorestate *
-begin_rows(FunctionCallInfo fcinfo, TupleDesc *desc)
+/* The rows of a set-returning function. */
+typedef struct Rows
+{
+	Tuplestorestate *store;
+	TupleDesc	desc;
+	MemoryContext item_cxt;		/* what one row is made of */
+} Rows;
+
+static Rows
+begin_rows(FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext old;
-	Tuplestorestate *rows;
+	Rows		rows;
 
 	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
 		(rsinfo->allowedModes & SFRM_Materialize) == 0)
@@ -100,17 +107,19 @@ begin_rows(FunctionCallInfo fcinfo, TupleDesc *desc)
 				 errmsg("set-valued function called in context that cannot accept a set")));
 
 	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, desc) != TYPEFUNC_COMPOSITE)
+	if (get_call_result_type(fcinfo, NULL, &rows.desc) != TYPEFUNC_COMPOSITE)
 	{
-		*desc = CreateTemplateTupleDesc(1);
-		TupleDescInitEntry(*desc, 1, "value", TEXTOID, -1, 0);
+		rows.desc = CreateTemplateTupleDesc(1);
+		TupleDescInitEntry(rows.desc, 1, "value", TEXTOID, -1, 0);
 	}
-	rows = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
-								 false, work_mem);
+	rows.store = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
+									   false, work_mem);
 	rsinfo->returnMode = SFRM_Materialize;
-	rsinfo->setResult = rows;
-	rsinfo->setDesc = *desc;
+	rsinfo->setResult = rows.store;
+	rsinfo->setDesc = rows.desc;
 	MemoryContextSwitchTo(old);
+	rows.item_cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw item",
+										  ALLOCSET_DEFAULT_SIZES);
 	return rows;
 }
 
@@ -132,8 +141,9 @@ typedef struct RowShape
 } RowShape;
 
 static void
-put_item(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape, const ltdb_record *item)
+put_item(const Rows *rows, const RowShape *shape, const ltdb_record *item)
 {
+	MemoryContext old = MemoryContextSwitchTo(rows->item_cxt);
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 
@@ -150,7 +160,9 @@ put_item(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape, const ltd
 				values[i] = PointerGetDatum(ltfdw_text_from_ltdb(item->data, "data", shape->collection));
 				break;
 		}
-	tuplestore_putvalues(rows, desc, values, nulls);
+	tuplestore_putvalues(rows->store, rows->desc, values, nulls);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(rows->item_cxt);
 }
 
 /* ---- pairs that this transaction has yet to send ---- */
@@ -169,13 +181,19 @@ static bool
 is_written(const RowShape *shape, const ltdb_record *item)
 {
 	LtfdwWrite	write;
+	text	   *key;
+	bool		result;
 
-	return shape->pairs &&
-		find_written(shape->pairs, ltfdw_text_from_ltdb(item->key, "key", shape->collection), &write);
+	if (shape->pairs == NULL)
+		return false;
+	key = ltfdw_text_from_ltdb(item->key, "key", shape->collection);
+	result = find_written(shape->pairs, key, &write);
+	pfree(key);
+	return result;
 }
 
 static void
-put_written_pairs(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape)
+put_written_pairs(const Rows *rows, const RowShape *shape)
 {
 	LtfdwKeys	keys = {false, 0, NULL};
 
@@ -188,7 +206,7 @@ put_written_pairs(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape)
 		if (!find_written(shape->pairs, keys.items[i], &write) || write.deleted)
 			continue;
 		item.data = write.data;
-		put_item(rows, desc, shape, &item);
+		put_item(rows, shape, &item);
 	}
 }
 
@@ -198,34 +216,21 @@ put_written_pairs(Tuplestorestate *rows, TupleDesc desc, const RowShape *shape)
 static Datum
 rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const RowShape *shape)
 {
-	LtfdwReply *owned = ltfdw_reply_own(conn, reply);
-	MemoryContext item_cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw item",
-												   ALLOCSET_DEFAULT_SIZES);
-	TupleDesc	desc;
-	Tuplestorestate *rows = begin_rows(fcinfo, &desc);
+	LtfdwReply *owned = ltfdw_reply_own(reply);
+	Rows		rows = begin_rows(fcinfo);
 	ltdb_record item;
 	ltdb_next	next;
 
 	while ((next = ltfdw_connection_next(conn, owned->reply, &item, NULL)) != LTDB_DONE)
 	{
-		MemoryContext old;
-
 		if (next == LTDB_RESTART)
-		{
-			tuplestore_clear(rows);
-			continue;
-		}
-		if (item.ts_sec < shape->since_sec || is_written(shape, &item))
-			continue;
-		old = MemoryContextSwitchTo(item_cxt);
-		put_item(rows, desc, shape, &item);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(item_cxt);
+			tuplestore_clear(rows.store);
+		else if (item.ts_sec >= shape->since_sec && !is_written(shape, &item))
+			put_item(&rows, shape, &item);
 	}
 	ltfdw_reply_release(owned);
-	MemoryContextDelete(item_cxt);
 	if (shape->pairs)
-		put_written_pairs(rows, desc, shape);
+		put_written_pairs(&rows, shape);
 	return (Datum) 0;
 }
 
@@ -282,8 +287,7 @@ latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, 
 	CommandId	cid = GetCurrentCommandId(false);
 	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table, LTFDW_RECORDS), cid};
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
-	TupleDesc	desc;
-	Tuplestorestate *rows = begin_rows(fcinfo, &desc);
+	Rows		rows = begin_rows(fcinfo);
 	LtfdwRecord record;
 
 	if (key == NULL)
@@ -296,7 +300,7 @@ latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, 
 	{
 		ltdb_record item = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, record.data};
 
-		put_item(rows, desc, shape, &item);
+		put_item(&rows, shape, &item);
 	}
 	return (Datum) 0;
 }
@@ -309,7 +313,6 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	Oid			serverid;
 	LtfdwTable *table;
 	LtfdwConn  *conn;
-	TupleDesc	desc;
 
 	request.collection = required_ltdb_text(fcinfo, 1, "collection");
 	request.at_sec = PG_ARGISNULL(2) ? LTDB_TS_MAX : at_argument(PG_GETARG_TIMESTAMPTZ(2));
@@ -326,7 +329,7 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	/* an empty key would mean every key, and an empty interval is not asked for */
 	if ((!PG_ARGISNULL(3) && request.key.len_bytes == 0) || shape.since_sec > request.at_sec)
 	{
-		begin_rows(fcinfo, &desc);
+		begin_rows(fcinfo);
 		return (Datum) 0;
 	}
 	serverid = server_argument(fcinfo);
@@ -447,9 +450,9 @@ ltfdw_kv_get(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(ltfdw_text_from_ltdb(write.data, "value", table->collection));
 	}
 	conn = ltfdw_connection_get(GetUserId(), table->serverid);
-	owned = ltfdw_reply_own(conn, ltdb_send_get_value(ltfdw_connection_handle(conn),
-													  required_ltdb_text(fcinfo, 1, "collection"),
-													  ltfdw_datum_to_ltdb(key)));
+	owned = ltfdw_reply_own(ltdb_send_get_value(ltfdw_connection_handle(conn),
+												required_ltdb_text(fcinfo, 1, "collection"),
+												ltfdw_datum_to_ltdb(key)));
 	while (ltfdw_connection_next(conn, owned->reply, &item, NULL) == LTDB_ITEM)
 		value = ltfdw_text_from_ltdb(item.data, "value", table->collection);
 	ltfdw_reply_release(owned);

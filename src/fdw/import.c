@@ -112,7 +112,7 @@ list_collections(LtfdwConn *conn)
 	ltdb_record item;
 	ltdb_next	next;
 
-	owned = ltfdw_reply_own(conn, ltdb_send_collections(ltfdw_connection_handle(conn)));
+	owned = ltfdw_reply_own(ltdb_send_collections(ltfdw_connection_handle(conn)));
 	while ((next = ltfdw_connection_next(conn, owned->reply, &item, NULL)) != LTDB_DONE)
 	{
 		if (next == LTDB_RESTART)

@@ -151,6 +151,19 @@ ltfdw_intervals_all(void)
 	return one_interval(LTDB_TS_MIN, LTDB_TS_MAX);
 }
 
+/* The union of two sets. */
+static LtfdwIntervals
+unite(LtfdwIntervals a, LtfdwIntervals b)
+{
+	LtfdwInterval *items = palloc(Max(a.count + b.count, 1) * sizeof(LtfdwInterval));
+
+	if (a.count)
+		memcpy(items, a.items, a.count * sizeof(LtfdwInterval));
+	if (b.count)
+		memcpy(items + a.count, b.items, b.count * sizeof(LtfdwInterval));
+	return ltfdw_intervals_normalize(items, a.count + b.count);
+}
+
 /* The seconds s for which "s <strategy> value" is true. */
 LtfdwIntervals
 ltfdw_intervals_compare(int strategy, Datum value, LtfdwOperand kind)
@@ -189,8 +202,7 @@ ltfdw_intervals_compare(int strategy, Datum value, LtfdwOperand kind)
 		case BTGreaterStrategyNumber:
 			return one_interval(above, LTDB_TS_MAX);
 		case LTFDW_NOT_EQUAL:
-			return ltfdw_intervals_unite(one_interval(LTDB_TS_MIN, below),
-										 one_interval(above, LTDB_TS_MAX));
+			return unite(one_interval(LTDB_TS_MIN, below), one_interval(above, LTDB_TS_MAX));
 	}
 	elog(ERROR, "unexpected strategy of a ts comparison: %d", strategy);
 }
@@ -248,18 +260,6 @@ ltfdw_intervals_normalize(LtfdwInterval *items, int count)
 			items[result.count++] = items[i];
 	}
 	return result;
-}
-
-LtfdwIntervals
-ltfdw_intervals_unite(LtfdwIntervals a, LtfdwIntervals b)
-{
-	LtfdwInterval *items = palloc(Max(a.count + b.count, 1) * sizeof(LtfdwInterval));
-
-	if (a.count)
-		memcpy(items, a.items, a.count * sizeof(LtfdwInterval));
-	if (b.count)
-		memcpy(items + a.count, b.items, b.count * sizeof(LtfdwInterval));
-	return ltfdw_intervals_normalize(items, a.count + b.count);
 }
 
 /* The smallest interval around a set that is not empty. */

@@ -15,16 +15,21 @@
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
+/* The order of two keys by their bytes. */
+int
+ltfdw_key_compare(const text *a, const text *b)
+{
+	int			alen = VARSIZE_ANY_EXHDR(a);
+	int			blen = VARSIZE_ANY_EXHDR(b);
+	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(alen, blen));
+
+	return order ? order : (alen > blen) - (alen < blen);
+}
+
 static int
 compare_bytes(const void *a, const void *b)
 {
-	const text *x = *(text *const *) a;
-	const text *y = *(text *const *) b;
-	int			xlen = VARSIZE_ANY_EXHDR(x);
-	int			ylen = VARSIZE_ANY_EXHDR(y);
-	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(xlen, ylen));
-
-	return order ? order : (xlen > ylen) - (xlen < ylen);
+	return ltfdw_key_compare(*(text *const *) a, *(text *const *) b);
 }
 
 /* Sort by bytes and drop what comes twice; the array is the set's from now on. */
@@ -36,7 +41,7 @@ ltfdw_keys_normalize(LtfdwKeys *keys)
 	if (keys->count > 1)
 		qsort(keys->items, keys->count, sizeof(text *), compare_bytes);
 	for (int i = 0; i < keys->count; i++)
-		if (kept == 0 || compare_bytes(&keys->items[kept - 1], &keys->items[i]) != 0)
+		if (kept == 0 || ltfdw_key_compare(keys->items[kept - 1], keys->items[i]) != 0)
 			keys->items[kept++] = keys->items[i];
 	keys->count = kept;
 }
@@ -55,7 +60,7 @@ ltfdw_keys_intersect(LtfdwKeys a, LtfdwKeys b)
 	result.items = palloc(Max(a.count, 1) * sizeof(text *));
 	while (i < a.count && j < b.count)
 	{
-		int			order = compare_bytes(&a.items[i], &b.items[j]);
+		int			order = ltfdw_key_compare(a.items[i], b.items[j]);
 
 		if (order == 0)
 			result.items[result.count++] = a.items[i];
@@ -167,7 +172,7 @@ ltfdw_key_list_start(LtfdwConn *conn, const char *collection, LtfdwInterval inte
 	request.from_sec = ltfdw_latest_from(interval.from_sec);
 	if (counters)
 		counters->requests++;
-	list->owned = ltfdw_reply_own(conn, ltdb_send_latest(ltfdw_connection_handle(conn), &request));
+	list->owned = ltfdw_reply_own(ltdb_send_latest(ltfdw_connection_handle(conn), &request));
 	ltdb_poll(ltfdw_connection_handle(conn));
 	return list;
 }

@@ -229,8 +229,7 @@ start_latest(LtfdwScan *scan)
 	request.at_sec = interval.to_sec;
 	request.from_sec = ltfdw_latest_from(interval.from_sec);
 	scan->counters.requests++;
-	scan->latest = ltfdw_reply_own(scan->conn,
-								   ltdb_send_latest(ltfdw_connection_handle(scan->conn), &request));
+	scan->latest = ltfdw_reply_own(ltdb_send_latest(ltfdw_connection_handle(scan->conn), &request));
 	ltdb_poll(ltfdw_connection_handle(scan->conn));
 }
 

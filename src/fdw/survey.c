@@ -105,8 +105,7 @@ list_keys(LtfdwProber *prober, LtfdwSurvey *survey, int max_keys)
 	request.collection = ltfdw_text_to_ltdb(collection, strlen(collection));
 	request.at_sec = LTDB_TS_MAX;
 	prober->counters.requests++;
-	owned = ltfdw_reply_own(prober->conn,
-							ltdb_send_latest(ltfdw_connection_handle(prober->conn), &request));
+	owned = ltfdw_reply_own(ltdb_send_latest(ltfdw_connection_handle(prober->conn), &request));
 	while ((next = ltfdw_connection_next(prober->conn, owned->reply, &item,
 										 &prober->counters)) != LTDB_DONE)
 	{

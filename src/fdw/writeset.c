@@ -53,14 +53,13 @@ typedef struct KeyNode
 } KeyNode;
 
 static uint32 hash_key(const text *key);
-static bool same_key(const text *a, const text *b);
 
 #define SH_PREFIX keyhash
 #define SH_ELEMENT_TYPE KeyNode
 #define SH_KEY_TYPE text *
 #define SH_KEY key
 #define SH_HASH_KEY(tb, key) hash_key(key)
-#define SH_EQUAL(tb, a, b) same_key(a, b)
+#define SH_EQUAL(tb, a, b) (ltfdw_key_compare(a, b) == 0)
 #define SH_STORE_HASH
 #define SH_GET_HASH(tb, a) a->hash
 #define SH_SCOPE static inline
@@ -97,13 +96,6 @@ static uint32
 hash_key(const text *key)
 {
 	return hash_bytes((const unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-}
-
-static bool
-same_key(const text *a, const text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
 /*
@@ -384,13 +376,7 @@ ltfdw_writeset_add_keys(LtfdwWriteSet *set, LtfdwInterval interval, CommandId ci
 static int
 compare_nodes(const void *a, const void *b)
 {
-	const text *x = (*(KeyNode *const *) a)->key;
-	const text *y = (*(KeyNode *const *) b)->key;
-	int			xlen = VARSIZE_ANY_EXHDR(x);
-	int			ylen = VARSIZE_ANY_EXHDR(y);
-	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(xlen, ylen));
-
-	return order ? order : (xlen > ylen) - (xlen < ylen);
+	return ltfdw_key_compare((*(KeyNode *const *) a)->key, (*(KeyNode *const *) b)->key);
 }
 
 /* The number of writes in a set. */
