@@ -24,6 +24,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/plan.o \
 	src/fdw/connection.o \
 	src/fdw/reader.o \
+	src/fdw/pairs.o \
 	src/fdw/scan.o \
 	src/fdw/async.o \
 	src/fdw/explain.o \
@@ -31,13 +32,18 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/field.o \
 	src/fdw/field_value.o \
 	src/fdw/modify.o \
+	src/fdw/direct.o \
+	src/fdw/truncate.o \
+	src/fdw/target.o \
+	src/fdw/writeset.o \
+	src/fdw/commit.o \
+	src/fdw/bypass.o \
+	src/fdw/deliver.o \
+	src/fdw/erase.o \
 	src/fdw/sender.o \
 	src/fdw/probe.o \
 	src/fdw/survey.o \
 	src/fdw/analyze.o \
-	src/fdw/writeset.o \
-	src/fdw/commit.o \
-	src/fdw/truncate.o \
 	src/fdw/import.o \
 	src/fdw/infer.o \
 	src/fdw/functions.o \

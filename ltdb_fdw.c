@@ -62,12 +62,19 @@ ltfdw_handler(PG_FUNCTION_ARGS)
 	routine->ExecForeignUpdate = ltfdw_ExecForeignUpdate;
 	routine->ExecForeignDelete = ltfdw_ExecForeignDelete;
 
+	/* DELETE of whole keys: direct.c */
+	routine->PlanDirectModify = ltfdw_PlanDirectModify;
+	routine->BeginDirectModify = ltfdw_BeginDirectModify;
+	routine->IterateDirectModify = ltfdw_IterateDirectModify;
+	routine->EndDirectModify = ltfdw_EndDirectModify;
+
 	/* TRUNCATE: truncate.c */
 	routine->ExecForeignTruncate = ltfdw_ExecForeignTruncate;
 
 	/* EXPLAIN: explain.c */
 	routine->ExplainForeignScan = ltfdw_ExplainForeignScan;
 	routine->ExplainForeignModify = ltfdw_ExplainForeignModify;
+	routine->ExplainDirectModify = ltfdw_ExplainDirectModify;
 
 	/* ANALYZE: analyze.c */
 	routine->AnalyzeForeignTable = ltfdw_AnalyzeForeignTable;

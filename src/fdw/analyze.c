@@ -10,6 +10,8 @@
  * and how often again is what PostgreSQL infers the number of keys from.  The
  * records of a key are drawn in small pages at random times.
  *
+ * Of key-value pairs all are read: LTDB has no way to ask for some.
+ *
  * Values that cannot be shown, such as data that is no JSON in a column of
  * type json, count as NULL: ANALYZE does not fail where a query may not even
  * look.
@@ -204,6 +206,38 @@ draw_from_all(Sample *sample)
 	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
 		draw_record(sample, &record);
 	ltfdw_reader_stop(reader);
+	return sample->draw.seen;
+}
+
+/* Key-value pairs, which LTDB hands out all at once or not at all. */
+static double
+draw_from_pairs(Sample *sample)
+{
+	LtfdwProber *prober = sample->prober;
+	MemoryContext item_cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw pair",
+												   ALLOCSET_DEFAULT_SIZES);
+	LtfdwPairs *pairs = ltfdw_pairs_start(prober->conn, sample->table, false, NULL,
+										  InvalidCommandId, &prober->counters);
+	MemoryContext old = MemoryContextSwitchTo(item_cxt);
+	LtfdwRecord record;
+	ltdb_next	next;
+
+	begin_draw(sample, sample->max_rows);
+	while ((next = ltfdw_pairs_next(pairs, &record, true)) != LTDB_DONE)
+	{
+		if (next == LTDB_ITEM)
+			draw_record(sample, &record);
+		else
+		{
+			/* the answer begins anew */
+			while (sample->nrows > 0)
+				heap_freetuple(sample->rows[--sample->nrows]);
+			begin_draw(sample, sample->max_rows);
+		}
+		MemoryContextReset(item_cxt);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(item_cxt);
 	return sample->draw.seen;
 }
 
@@ -444,14 +478,13 @@ prepare_rows(Sample *sample, Relation rel)
 }
 
 static void
-report(const Sample *sample, Relation rel, int elevel, double total)
+report(const Sample *sample, Relation rel, int elevel, double total, double keys)
 {
-	const LtfdwSurvey *survey = sample->survey;
 	const LtfdwCounters *counters = &sample->prober->counters;
 
 	ereport(elevel,
 			(errmsg("\"%s\": %d rows in sample, %.0f estimated total rows of %.0f keys",
-					RelationGetRelationName(rel), sample->nrows, total, survey->key_count),
+					RelationGetRelationName(rel), sample->nrows, total, keys),
 			 errdetail("LTDB answered " INT64_FORMAT " requests with " INT64_FORMAT " records.",
 					   counters->requests, counters->records)));
 	if (sample->unusable > 0)
@@ -478,20 +511,26 @@ acquire_sample_rows(Relation rel, int elevel, HeapTuple *rows, int max_rows,
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw sample",
 											  ALLOCSET_DEFAULT_SIZES);
 	double		total;
+	double		keys;
 
 	/* what the rows are found with may be large; only they outlive it */
 	sample.rows_cxt = old = MemoryContextSwitchTo(cxt);
 	sample.prober = start_probing(rel);
 	sample.table = sample.prober->table;
-	sample.survey = ltfdw_survey_new(sample.prober, max_rows, Max(max_rows, VISITS), VISITS);
 	sample.rows = rows;
+	if (sample.table->kind == LTFDW_RECORDS)
+		sample.survey = ltfdw_survey_new(sample.prober, max_rows, Max(max_rows, VISITS), VISITS);
 	sample.max_rows = Min(max_rows, rows_in_memory(sample.prober));
 	prepare_rows(&sample, rel);
-	if (sample.survey->nkeys == sample.survey->key_count && sample.survey->total <= max_rows)
-		total = draw_from_all(&sample);
+	if (sample.survey == NULL)
+		keys = total = draw_from_pairs(&sample);
 	else
-		total = draw_from_pages(&sample);
-	report(&sample, rel, elevel, total);
+	{
+		keys = sample.survey->key_count;
+		total = sample.survey->nkeys == keys && sample.survey->total <= max_rows
+			? draw_from_all(&sample) : draw_from_pages(&sample);
+	}
+	report(&sample, rel, elevel, total, keys);
 
 	ExecDropSingleTupleTableSlot(sample.slot);
 	MemoryContextSwitchTo(old);
@@ -499,6 +538,17 @@ acquire_sample_rows(Relation rel, int elevel, HeapTuple *rows, int max_rows,
 	*total_rows = total;
 	*dead_rows = 0;
 	return sample.nrows;
+}
+
+/* How many bytes a table of ours would have. */
+static double
+estimate_bytes(LtfdwProber *prober)
+{
+	double		total = prober->table->kind == LTFDW_PAIRS
+		? ltfdw_pairs_count(prober->conn, prober->table)
+		: ltfdw_survey_new(prober, SIZE_ROWS, SIZE_VISITS, SIZE_VISITS)->total;
+
+	return total * (ltfdw_prober_record_bytes(prober) + ROW_OVERHEAD_BYTES);
 }
 
 /*
@@ -511,10 +561,7 @@ ltfdw_AnalyzeForeignTable(Relation rel, AcquireSampleRowsFunc *func, BlockNumber
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw size",
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
-	LtfdwProber *prober = start_probing(rel);
-	const LtfdwSurvey *survey = ltfdw_survey_new(prober, SIZE_ROWS, SIZE_VISITS, SIZE_VISITS);
-	double		pages = survey->total *
-		(ltfdw_prober_record_bytes(prober) + ROW_OVERHEAD_BYTES) / BLCKSZ;
+	double		pages = estimate_bytes(start_probing(rel)) / BLCKSZ;
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * column.c
- *		Which member of an LTDB record each column of a foreign table shows,
- *		and whether the column's type can show it.
+ *		Which member of an LTDB record, or of a key-value pair, each column of
+ *		a foreign table shows, and whether the column's type can show it.
  *
  * The conversion itself is convert.c's.
  *
@@ -22,26 +22,29 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-/* What a role is called, and which types can show it. */
+/* What a role is called, where, and which types can show it. */
 static const struct
 {
+	LtfdwKind	kind;
 	LtfdwRole	role;
 	const char *name;
 	Oid			types[4];		/* zero-terminated */
 	const char *type_names;
 }			role_table[] = {
-	{LTFDW_KEY, "key", {TEXTOID, VARCHAROID}, "text or varchar"},
-	{LTFDW_TS, "ts", {INT8OID, TIMESTAMPTZOID, TIMESTAMPOID}, "timestamptz, timestamp or bigint"},
-	{LTFDW_DATA, "data", {TEXTOID, JSONOID, JSONBOID}, "text, json or jsonb"},
+	{LTFDW_RECORDS, LTFDW_KEY, "key", {TEXTOID, VARCHAROID}, "text or varchar"},
+	{LTFDW_RECORDS, LTFDW_TS, "ts", {INT8OID, TIMESTAMPTZOID, TIMESTAMPOID}, "timestamptz, timestamp or bigint"},
+	{LTFDW_RECORDS, LTFDW_DATA, "data", {TEXTOID, JSONOID, JSONBOID}, "text, json or jsonb"},
+	{LTFDW_PAIRS, LTFDW_KEY, "key", {TEXTOID, VARCHAROID}, "text or varchar"},
+	{LTFDW_PAIRS, LTFDW_DATA, "value", {TEXTOID, JSONOID, JSONBOID}, "text, json or jsonb"},
 };
 
 PG_FUNCTION_INFO_V1(ltfdw_check_columns);
 
 static int
-find_role(const char *name)
+find_role(LtfdwKind kind, const char *name)
 {
 	for (int i = 0; i < lengthof(role_table); i++)
-		if (strcmp(role_table[i].name, name) == 0)
+		if (role_table[i].kind == kind && strcmp(role_table[i].name, name) == 0)
 			return i;
 	return -1;
 }
@@ -87,7 +90,7 @@ column_of(const LtfdwTable *table, Relation rel, Form_pg_attribute att)
 {
 	const char *option = ltfdw_column_option(table->relid, att->attnum, "column_name");
 	const char *field = ltfdw_column_option(table->relid, att->attnum, "field");
-	int			i = find_role(option ? option : NameStr(att->attname));
+	int			i = find_role(table->kind, option ? option : NameStr(att->attname));
 	LtfdwColumn column = {0};
 
 	if (field)
@@ -96,9 +99,14 @@ column_of(const LtfdwTable *table, Relation rel, Form_pg_attribute att)
 	if (i < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
-				 errmsg("column \"%s\" of foreign table \"%s\" shows nothing of an LTDB record",
-						NameStr(att->attname), RelationGetRelationName(rel)),
-				 errhint("A record has key, ts and data. Give the column one of these names, the option column_name, or the option field for a member of data.")));
+				 table->kind == LTFDW_PAIRS
+				 ? errmsg("column \"%s\" of foreign table \"%s\" shows nothing of a key-value pair",
+						  NameStr(att->attname), RelationGetRelationName(rel))
+				 : errmsg("column \"%s\" of foreign table \"%s\" shows nothing of an LTDB record",
+						  NameStr(att->attname), RelationGetRelationName(rel)),
+				 table->kind == LTFDW_PAIRS
+				 ? errhint("A pair has key and value. Give the column one of these names, the option column_name, or the option field for a member of a value that is JSON.")
+				 : errhint("A record has key, ts and data. Give the column one of these names, the option column_name, or the option field for a member of data.")));
 
 	column.role = role_table[i].role;
 	column.type = getBaseType(att->atttypid);

@@ -10,7 +10,8 @@
  * all of it again is safe: each write stores or deletes a record by key and
  * ts.  ROLLBACK TO SAVEPOINT drops what was written since the savepoint.
  *
- * What a write set is made of is writeset.c's business.
+ * What a write set is made of is writeset.c's business, in which order it is
+ * sent deliver.c's, what does not wait for the commit bypass.c's.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -26,31 +27,16 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-/* A write set and where it goes. */
-typedef struct Destination
-{
-	Oid			userid;
-	Oid			serverid;
-	Oid			umid;
-	char	   *collection;
-	int			batch_size;
-	LtfdwWhat	what;
-	LtfdwWriteSet *writes;
-} Destination;
-
 /* All of this is the current transaction's; the memory goes with it. */
+static MemoryContext transaction_cxt = NULL;	/* of the write sets */
 static List *destinations = NIL;
 static int64 *marks = NULL;		/* of the undo log, when each level began */
 static int	marks_allocated = 0;
 
-/* Records sent with write_mode 'immediate', and the first collection of them. */
-static int64 sent_at_once = 0;
-static char *sent_to = NULL;
-
 /* ---- the write sets of a transaction ---- */
 
-static Destination *
-find_destination(Oid userid, const LtfdwTable *table, LtfdwWhat what)
+static LtfdwDestination *
+find_destination(Oid userid, const LtfdwTable *table)
 {
 	ListCell   *cell;
 	Oid			umid;
@@ -60,51 +46,64 @@ find_destination(Oid userid, const LtfdwTable *table, LtfdwWhat what)
 	umid = GetUserMapping(userid, table->serverid)->umid;
 	foreach(cell, destinations)
 	{
-		Destination *destination = lfirst(cell);
+		LtfdwDestination *destination = lfirst(cell);
 
-		if (destination->umid == umid && destination->what == what &&
-			strcmp(destination->collection, table->collection) == 0)
+		if (destination->umid == umid && destination->table->kind == table->kind &&
+			strcmp(destination->table->collection, table->collection) == 0)
 			return destination;
 	}
 	return NULL;
 }
 
 /*
- * The write set of a collection's records or key-value pairs, or NULL if none
- * of them was written.  In a set of pairs every ts is LTFDW_PAIR_TS.
+ * The write set of what a table shows of a collection, or NULL if none of it
+ * was written.  In a set of pairs every ts is LTFDW_PAIR_TS.
  */
 LtfdwWriteSet *
-ltfdw_transaction_writes(Oid userid, const LtfdwTable *table, LtfdwWhat what)
+ltfdw_transaction_writes(Oid userid, const LtfdwTable *table)
 {
-	Destination *destination = find_destination(userid, table, what);
+	LtfdwDestination *destination = find_destination(userid, table);
 
 	return destination ? destination->writes : NULL;
 }
 
+/* What of a table is needed to write to it, whatever becomes of its columns. */
+static LtfdwTable *
+copy_table(const LtfdwTable *table)
+{
+	LtfdwTable *copy = palloc(sizeof(LtfdwTable));
+
+	*copy = *table;
+	copy->collection = pstrdup(table->collection);
+	copy->ncolumns = copy->nfields = 0;
+	copy->columns = NULL;
+	return copy;
+}
+
 /* The same, made if need be. */
 LtfdwWriteSet *
-ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table, LtfdwWhat what)
+ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table)
 {
-	Destination *destination = find_destination(userid, table, what);
+	LtfdwDestination *destination = find_destination(userid, table);
 	MemoryContext old;
 
 	if (destination)
 		return destination->writes;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	destination = palloc0(sizeof(Destination));
+	if (transaction_cxt == NULL)
+		transaction_cxt = AllocSetContextCreate(TopTransactionContext, "ltdb_fdw transaction",
+												ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(transaction_cxt);
+	destination = palloc0(sizeof(LtfdwDestination));
 	destination->userid = userid;
-	destination->serverid = table->serverid;
 	destination->umid = GetUserMapping(userid, table->serverid)->umid;
-	destination->collection = pstrdup(table->collection);
-	destination->batch_size = table->batch_size;
-	destination->what = what;
-	destination->writes = ltfdw_writeset_new(table->collection, TopTransactionContext, true);
+	destination->table = copy_table(table);
+	destination->writes = ltfdw_writeset_new(table->collection, transaction_cxt, true);
 	destinations = lappend(destinations, destination);
 	MemoryContextSwitchTo(old);
 	return destination->writes;
 }
 
-/* Whether anybody's records of a collection are among the writes: for EXPLAIN. */
+/* Whether anybody's writes to a table's collection are there: for EXPLAIN. */
 bool
 ltfdw_transaction_touches(const LtfdwTable *table)
 {
@@ -112,83 +111,16 @@ ltfdw_transaction_touches(const LtfdwTable *table)
 
 	foreach(cell, destinations)
 	{
-		Destination *destination = lfirst(cell);
+		const LtfdwTable *written = ((LtfdwDestination *) lfirst(cell))->table;
 
-		if (destination->serverid == table->serverid && destination->what == LTFDW_RECORDS &&
-			strcmp(destination->collection, table->collection) == 0)
+		if (written->serverid == table->serverid && written->kind == table->kind &&
+			strcmp(written->collection, table->collection) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* A write did not wait for the commit: it will not be rolled back either. */
-void
-ltfdw_transaction_bypassed(const char *collection)
-{
-	if (sent_at_once++ == 0)
-		sent_to = MemoryContextStrdup(TopTransactionContext, collection);
-}
-
-/* ---- sending ---- */
-
-typedef struct Delivery
-{
-	LtfdwSender *sender;
-	const char *collection;
-	LtfdwWhat	what;
-	int64		sent;
-	int64		total;
-} Delivery;
-
-static void
-delivery_callback(void *arg)
-{
-	const Delivery *delivery = arg;
-
-	errcontext("sending the transaction's writes to LTDB collection \"%s\": up to " INT64_FORMAT " of " INT64_FORMAT " may have been stored",
-			   delivery->collection, delivery->sent, delivery->total);
-}
-
-static void
-send_write(text *key, const LtfdwWrite *write, void *arg)
-{
-	Delivery   *delivery = arg;
-	ltdb_record record = {ltfdw_datum_to_ltdb(key), write->ts_sec, write->data};
-
-	delivery->sent++;
-	if (delivery->what == LTFDW_PAIRS)
-		ltfdw_sender_set_value(delivery->sender, record.key,
-							   write->deleted ? NULL : &write->data);
-	else if (write->deleted)
-		ltfdw_sender_delete(delivery->sender, &record);
-	else
-		ltfdw_sender_insert(delivery->sender, &record);
-}
-
-/* Send a set, and wait until all of it is acknowledged. */
-void
-ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size, LtfdwWhat what,
-				  LtfdwWriteSet *writes)
-{
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw sending",
-											  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	Delivery	delivery = {NULL, collection, what, 0, ltfdw_writeset_count(writes)};
-	ErrorContextCallback callback;
-
-	callback.callback = delivery_callback;
-	callback.arg = &delivery;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
-	delivery.sender = ltfdw_sender_new(conn, collection, batch_size, false);
-	ltfdw_writeset_walk(writes, send_write, &delivery);
-	ltfdw_sender_finish(delivery.sender);
-
-	error_context_stack = callback.previous;
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(cxt);
-}
+/* ---- the events of a transaction ---- */
 
 /*
  * PostgreSQL stops its clock for statement_timeout before a commit, which is
@@ -198,51 +130,38 @@ static void
 send_all(void)
 {
 	bool		timed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
-	ListCell   *cell;
 
 	if (timed)
 		enable_timeout_at(STATEMENT_TIMEOUT,
 						  TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
 													  StatementTimeout));
-	foreach(cell, destinations)
-	{
-		Destination *destination = lfirst(cell);
-
-		/* a subtransaction may have taken all of it back */
-		if (ltfdw_writeset_count(destination->writes) > 0)
-			ltfdw_send_writes(ltfdw_connection_get(destination->userid, destination->serverid),
-							  destination->collection, destination->batch_size,
-							  destination->what, destination->writes);
-	}
+	ltfdw_deliver(destinations);
 	if (timed)
 		disable_timeout(STATEMENT_TIMEOUT, false);
 }
 
-/* ---- the events of a transaction ---- */
+/* A subtransaction may have taken all of it back. */
+static bool
+is_anything_to_send(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+		if (ltfdw_writeset_count(((LtfdwDestination *) lfirst(cell))->writes).total > 0)
+			return true;
+	return false;
+}
 
 static void
 forget_all(void)
 {
 	/* the memory itself belongs to the transaction */
+	transaction_cxt = NULL;
 	destinations = NIL;
 	marks = NULL;
 	marks_allocated = 0;
-	sent_at_once = 0;
-	sent_to = NULL;
 	ltfdw_undo_forget();
-}
-
-/* Only a warning can be raised while a transaction is aborted. */
-static void
-warn_about_bypass(void)
-{
-	if (sent_at_once > 0)
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("writes to LTDB collection \"%s\" cannot be rolled back", sent_to),
-				 errdetail_plural("The transaction sent " INT64_FORMAT " write with write_mode 'immediate'; it stays.",
-								  "The transaction sent " INT64_FORMAT " writes with write_mode 'immediate'; they stay.",
-								  (unsigned long) sent_at_once, sent_at_once)));
+	ltfdw_bypass_forget();
 }
 
 static void
@@ -255,13 +174,13 @@ at_transaction_event(XactEvent event, void *arg)
 				send_all();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (destinations != NIL)
+			if (is_anything_to_send())
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has written to LTDB foreign tables")));
 			break;
 		case XACT_EVENT_ABORT:
-			warn_about_bypass();
+			ltfdw_bypass_warn(1);
 			forget_all();
 			break;
 		default:
@@ -276,8 +195,14 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactio
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	if (event == SUBXACT_EVENT_ABORT_SUB && level < marks_allocated)
-		ltfdw_undo_to(marks[level]);
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		/* a level that is older than this library began with nothing written */
+		ltfdw_undo_to(level < marks_allocated ? marks[level] : 0);
+		ltfdw_bypass_warn(level);
+	}
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		ltfdw_bypass_merge(level);
 	if (event != SUBXACT_EVENT_START_SUB)
 		return;
 	if (level >= marks_allocated)
@@ -299,7 +224,7 @@ void
 ltfdw_transaction_init(void)
 {
 	DefineCustomIntVariable("ltdb_fdw.write_set_memory",
-							"Memory that the writes of a transaction to a collection may take until they are sent.",
+							"Memory that the writes of a transaction may take until they are sent.",
 							"A transaction that needs more fails; write_mode 'immediate' needs none.",
 							&ltfdw_write_set_memory_kb,
 							2 * 1024 * 1024, 64, MAX_KILOBYTES,

@@ -60,18 +60,6 @@ ltfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
 #endif
 }
 
-/* Memory that is only ever freed as a whole; PostgreSQL 15 has block sizes for it. */
-static inline MemoryContext
-ltfdw_generation_context(MemoryContext parent, const char *name)
-{
-#if PG_VERSION_NUM >= 150000
-	return GenerationContextCreate(parent, name, ALLOCSET_DEFAULT_MINSIZE,
-								   ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
-#else
-	return GenerationContextCreate(parent, name, ALLOCSET_DEFAULT_MAXSIZE);
-#endif
-}
-
 /* PostgreSQL 18 names comparisons otherwise. */
 static inline PathKey *
 ltfdw_make_ascending_pathkey(PlannerInfo *root, EquivalenceClass *ec, Oid opfamily)

@@ -82,7 +82,7 @@ ltfdw_condition_role(List *condition)
 		case TS_COMPARE:
 			return LTFDW_TS;
 		default:
-			if (list_length(condition) == 1)
+			if (ltfdw_condition_is_true(condition))
 				return LTFDW_TS;
 			return ltfdw_condition_role(lsecond_node(List, condition));
 	}
@@ -107,6 +107,13 @@ ltfdw_condition_leaf(List *condition, LtfdwLeaf *leaf)
 		leaf->kind = part(condition, 4);
 	}
 	return true;
+}
+
+/* Whether a condition holds for every record there can be. */
+bool
+ltfdw_condition_is_true(List *condition)
+{
+	return part(condition, 0) == ALL && list_length(condition) == 1;
 }
 
 /* ---- evaluating: a value that is NULL makes its comparison never true ---- */

@@ -162,15 +162,20 @@ record_error_callback(void *arg)
 {
 	const RecordContext *context = arg;
 	const LtfdwRecord *record = context->record;
+	const char *collection = context->table->collection;
+	const char *key = text_to_cstring(record->key);
 
+	/* the innermost context comes first */
 	if (context->field)
-		errcontext("field \"%s\" with value %.*s in data of the LTDB record in collection \"%s\" with key \"%s\" and ts " INT64_FORMAT,
-				   context->field->path, pg_mbcliplen(context->value.bytes, context->value.len_bytes, MAX_SHOWN_BYTES),
-				   context->value.bytes, context->table->collection,
-				   text_to_cstring(record->key), record->ts_sec);
+		errcontext("field \"%s\" with value %.*s", context->field->path,
+				   pg_mbcliplen(context->value.bytes, context->value.len_bytes, MAX_SHOWN_BYTES),
+				   context->value.bytes);
+	if (context->table->kind == LTFDW_PAIRS)
+		errcontext("value of the key-value pair with key \"%s\" in LTDB collection \"%s\"",
+				   key, collection);
 	else
 		errcontext("data of the LTDB record in collection \"%s\" with key \"%s\" and ts " INT64_FORMAT,
-				   context->table->collection, text_to_cstring(record->key), record->ts_sec);
+				   collection, key, record->ts_sec);
 }
 
 /* json or jsonb from a text; false if it is none and that means NULL. */
@@ -316,7 +321,9 @@ required_value(const LtfdwTable *table, TupleTableSlot *slot, AttrNumber attnum)
 				 errmsg("null value in column \"%s\" cannot be stored in LTDB collection \"%s\"",
 						NameStr(TupleDescAttr(slot->tts_tupleDescriptor, attnum - 1)->attname),
 						table->collection),
-				 table->columns[attnum - 1].role == LTFDW_DATA
+				 table->kind == LTFDW_PAIRS
+				 ? errhint("LTDB keeps no pair without a key and a value; DELETE removes a pair.")
+				 : table->columns[attnum - 1].role == LTFDW_DATA
 				 ? errhint("LTDB knows no NULL. Store '' in a text column, or use json with the option invalid_json 'null', which stores NULL as empty data.")
 				 : errhint("Every LTDB record has a key and a ts.")));
 	return value;
@@ -371,14 +378,18 @@ ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSlot *slot)
 	return ltfdw_datum_to_ltdb(DatumGetTextPP(value));
 }
 
-/* The identity of the record that a slot's row is; modify.c saw the columns. */
+/*
+ * The identity of the record that a slot's row is; modify.c saw the columns.
+ * Of a pair only the key counts.
+ */
 ltdb_record
 ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts)
 {
 	ltdb_record record = {{0}};
 
 	record.key = ltfdw_datum_to_ltdb(DatumGetTextPP(key));
-	record.ts_sec = ts_from_datum(ts, table->columns[table->ts_att - 1].type);
+	record.ts_sec = table->kind == LTFDW_PAIRS ? LTFDW_PAIR_TS
+		: ts_from_datum(ts, table->columns[table->ts_att - 1].type);
 	return record;
 }
 
@@ -387,15 +398,29 @@ ltdb_record
 ltfdw_identity_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
 {
 	Datum		key = required_value(table, slot, table->key_att);
-	Datum		ts = required_value(table, slot, table->ts_att);
+	Datum		ts = table->kind == LTFDW_PAIRS ? (Datum) 0
+		: required_value(table, slot, table->ts_att);
 	ltdb_record record = ltfdw_record_from_datums(table, key, ts);
 
 	if (record.key.len_bytes == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("an empty key cannot be stored in LTDB collection \"%s\"", table->collection),
-				 errdetail("LTDB could never fetch the record again.")));
+				 table->kind == LTFDW_PAIRS
+				 ? errdetail("LTDB keeps no pair without a key.")
+				 : errdetail("LTDB could never fetch the record again.")));
 	return record;
+}
+
+/* Refuse now what LTDB would refuse when it is sent. */
+void
+ltfdw_check_data(const LtfdwTable *table, ltdb_text data)
+{
+	if (table->kind == LTFDW_PAIRS && data.len_bytes == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an empty value cannot be stored in LTDB collection \"%s\"", table->collection),
+				 errdetail("To LTDB a pair with an empty value is an absent one.")));
 }
 
 /* The record to store for a new row; points into it or the current context. */
@@ -408,5 +433,6 @@ ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot)
 		record.data = ltfdw_datum_to_ltdb(ltfdw_fields_to_json(table, slot));
 	else
 		record.data = ltfdw_data_column_to_ltdb(table, slot);
+	ltfdw_check_data(table, record.data);
 	return record;
 }

@@ -29,6 +29,9 @@
 #define DEFAULT_TUPLES 10000.0
 #define DEFAULT_KEYS 100.0
 
+/* ... and such a one's key-value pairs. */
+#define DEFAULT_PAIRS 1000.0
+
 /*
  * A scan has many requests in flight, so all but its first cost a part only of
  * one that is waited for, as each is on the inner side of a join.
@@ -63,9 +66,10 @@ remote_key_count(RelOptInfo *rel, const LtfdwTable *table)
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	Oid			userid = OidIsValid(rel->userid) ? rel->userid : GetUserId();
-	double		count = ltfdw_keys_list(ltfdw_connection_get(userid, table->serverid),
-										table->collection,
-										ltfdw_intervals_span(ltfdw_intervals_all()), NULL).count;
+	LtfdwConn  *conn = ltfdw_connection_get(userid, table->serverid);
+	double		count = table->kind == LTFDW_PAIRS ? ltfdw_pairs_count(conn, table)
+		: ltfdw_keys_list(conn, table->collection,
+						  ltfdw_intervals_span(ltfdw_intervals_all()), NULL).count;
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
@@ -78,15 +82,18 @@ ltfdw_estimate_collection(RelOptInfo *rel, LtfdwRel *lrel)
 {
 	const LtfdwTable *table = lrel->table;
 	bool		analyzed = rel->tuples > 0;
+	bool		pairs = table->kind == LTFDW_PAIRS;
 
 	lrel->key_count = analyzed_key_count(rel, table);
 	if (table->prices.remote_estimate)
 		lrel->key_count = remote_key_count(rel, table);
 	else if (lrel->key_count == 0)
-		lrel->key_count = DEFAULT_KEYS;
+		lrel->key_count = pairs ? DEFAULT_PAIRS : DEFAULT_KEYS;
 	lrel->key_count = clamp_row_est(lrel->key_count);
 
-	if (!analyzed)
+	if (pairs && (!analyzed || table->prices.remote_estimate))
+		rel->tuples = lrel->key_count;
+	else if (!analyzed)
 		rel->tuples = Max(DEFAULT_TUPLES, lrel->key_count * (DEFAULT_TUPLES / DEFAULT_KEYS));
 }
 
@@ -119,6 +126,13 @@ estimate_traffic(PlannerInfo *root, RelOptInfo *rel, const LtfdwPath *path, doub
 	double		limit = root->limit_tuples > 0 ? root->limit_tuples : 0;
 	double		keys_read = keys;
 
+	if (lrel->table->kind == LTFDW_PAIRS)
+	{
+		/* one answer with all of them, or one for each key */
+		*records = pushdown->all_keys ? rel->tuples : keys;
+		*requests = pushdown->all_keys ? 1.0 : keys;
+		return;
+	}
 	*records = clamp_row_est(rel->tuples *
 							 clauselist_selectivity(root, remote, rel->relid, JOIN_INNER, NULL));
 	switch (path->reduction)

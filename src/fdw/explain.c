@@ -391,7 +391,10 @@ explain_order(const Explainer *ex)
 {
 	const LtfdwOrder *order = &ex->scan->order;
 
-	if (order->key_direction != 0)
+	if (order->key_direction != 0 && ex->table->kind == LTFDW_PAIRS)
+		ExplainPropertyText("LTDB Order", order->key_direction > 0 ? "key ASC" : "key DESC",
+							ex->es);
+	else if (order->key_direction != 0)
 		ExplainPropertyText("LTDB Order",
 							psprintf("key %s, ts %s", order->key_direction > 0 ? "ASC" : "DESC",
 									 order->reverse ? "DESC" : "ASC"), ex->es);
@@ -446,6 +449,26 @@ explain_counters(const LtfdwScan *scan, ExplainState *es)
 							 INSTR_TIME_GET_MILLISEC(counters->wait_time), 3, es);
 }
 
+/* Key-value pairs: all of them, or one request for each key. */
+static void
+explain_pairs(const Explainer *ex, const LtfdwQuery *query)
+{
+	StringInfoData buf;
+	bool		known;
+	bool		all = conditions_on(ex, LTFDW_KEY, &known) == NIL;
+	char	   *keys = NULL;
+
+	initStringInfo(&buf);
+	begin_request(&buf, ex->table, all ? LTDB_REQ_LIST_VALUES : LTDB_REQ_GET_VALUE);
+	if (!all)
+		keys = append_key(ex, &buf, query, NULL);
+	appendStringInfoChar(&buf, '}');
+	ExplainPropertyText("LTDB Request", buf.data, ex->es);
+	if (keys)
+		ExplainPropertyText("LTDB Keys", keys, ex->es);
+	explain_key_filters(ex);
+}
+
 /* The requests; true if it is one that promises no order. */
 static bool
 explain_requests(const Explainer *ex)
@@ -466,6 +489,11 @@ explain_requests(const Explainer *ex)
 		return true;
 	}
 
+	if (ex->table->kind == LTFDW_PAIRS)
+	{
+		explain_pairs(ex, &query);
+		return false;
+	}
 	if (explain_latest(ex, &query, times_known ? &query.times : NULL))
 	{
 		explain_key_filters(ex);
@@ -494,30 +522,66 @@ explain_requests(const Explainer *ex)
 
 /* ---- the callbacks ---- */
 
+static Explainer
+explainer_of(ForeignScanState *node, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Explainer	ex = {0};
+
+	ex.scan = node->fdw_state;
+	ex.table = ex.scan->table;
+	ex.conditions = ex.scan->conditions;
+	ex.exprs = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_VALUES);
+	ex.key_filters = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_KEY_FILTERS);
+	ex.limit = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_LIMIT);
+	ex.quals = plan->fdw_recheck_quals;
+	ex.es = es;
+	ex.deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+	return ex;
+}
+
 void
 ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	LtfdwScan  *scan = node->fdw_state;
-	Explainer	ex = {0};
-
 	if (es->verbose)
 	{
-		ex.table = scan->table;
-		ex.scan = scan;
-		ex.conditions = scan->conditions;
-		ex.exprs = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_VALUES);
-		ex.key_filters = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_KEY_FILTERS);
-		ex.limit = list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_LIMIT);
-		ex.quals = plan->fdw_recheck_quals;
-		ex.es = es;
-		ex.deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+		Explainer	ex = explainer_of(node, es);
+
 		if (!explain_requests(&ex))
 			explain_order(&ex);
 		explain_limit(&ex);
 	}
 	if (es->analyze)
-		explain_counters(scan, es);
+		explain_counters(node->fdw_state, es);
+}
+
+/* A DELETE of whole keys: what counts their records, and what deletes them. */
+void
+ltfdw_ExplainDirectModify(ForeignScanState *node, ExplainState *es)
+{
+	Explainer	ex;
+	LtfdwQuery	query;
+	StringInfoData buf;
+
+	ltfdw_ExplainForeignScan(node, es);
+	if (!es->verbose)
+		return;
+	ex = explainer_of(node, es);
+	query = ltfdw_query_evaluate(ex.conditions, constant_values(ex.exprs));
+	initStringInfo(&buf);
+	begin_request(&buf, ex.table, LTDB_REQ_DELETE_KEY);
+	(void) append_key(&ex, &buf, &query, &query.times);
+	appendStringInfoChar(&buf, '}');
+	ExplainPropertyText("LTDB Deletion", buf.data, es);
+}
+
+/* The request that a row becomes, or a part of. */
+static ltdb_request_type
+modify_request(const LtfdwTable *table, CmdType operation)
+{
+	if (table->kind == LTFDW_PAIRS)
+		return operation == CMD_DELETE ? LTDB_REQ_DELETE_VALUE : LTDB_REQ_SET_VALUE;
+	return operation == CMD_DELETE ? LTDB_REQ_DELETE_RECORDS : LTDB_REQ_INSERT;
 }
 
 void
@@ -531,9 +595,9 @@ ltfdw_ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 		return;
 	table = ltfdw_table_load(result_rel->ri_RelationDesc);
 	initStringInfo(&buf);
-	begin_request(&buf, table, mtstate->operation == CMD_DELETE
-				  ? LTDB_REQ_DELETE_RECORDS : LTDB_REQ_INSERT);
+	begin_request(&buf, table, modify_request(table, mtstate->operation));
 	appendStringInfoChar(&buf, '}');
 	ExplainPropertyText("LTDB Request", buf.data, es);
-	ExplainPropertyInteger("LTDB Batch Size", NULL, table->batch_size, es);
+	if (table->kind == LTFDW_RECORDS)
+		ExplainPropertyInteger("LTDB Batch Size", NULL, table->batch_size, es);
 }

@@ -85,11 +85,22 @@ typedef struct LtfdwPrices
 	bool		async;			/* may be scanned beside other tables */
 } LtfdwPrices;
 
+/* What of a collection a table shows. */
+typedef enum LtfdwKind
+{
+	LTFDW_RECORDS,				/* time-series records */
+	LTFDW_PAIRS					/* key-value pairs: records without a ts */
+} LtfdwKind;
+
+/* The ts that a pair has where one is needed. */
+#define LTFDW_PAIR_TS 0
+
 /* What the catalogs say of one foreign table: option.c, column.c. */
 typedef struct LtfdwTable
 {
 	Oid			relid;
 	Oid			serverid;
+	LtfdwKind	kind;
 	char	   *collection;		/* in the database's encoding */
 	int			fetch_size;		/* records a request */
 	int			batch_size;		/* rows a message */
@@ -243,7 +254,8 @@ enum LtfdwScanPrivate
 	LTFDW_SCAN_KEY_DIRECTION,	/* Integer */
 	LTFDW_SCAN_COLLATION,		/* Integer */
 	LTFDW_SCAN_REVERSE,			/* Integer */
-	LTFDW_SCAN_REDUCTION		/* Integer */
+	LTFDW_SCAN_REDUCTION,		/* Integer */
+	LTFDW_SCAN_SET_PROCESSED	/* Integer, of a direct DELETE only: count its rows */
 };
 
 /* fdw_exprs of a ForeignScan: a List each, in this order. */
@@ -277,20 +289,14 @@ typedef struct LtfdwReply
 /* A list of keys on its way from the server: keys.c. */
 typedef struct LtfdwKeyList LtfdwKeyList;
 
+/* All key-value pairs of a collection: pairs.c. */
+typedef struct LtfdwPairs LtfdwPairs;
+
 /* Walks keys, intervals and pages with requests in flight: reader.c. */
 typedef struct LtfdwReader LtfdwReader;
 
 /* Writes to a collection that have yet to be sent: writeset.c. */
 typedef struct LtfdwWriteSet LtfdwWriteSet;
-
-/* What of a collection a write set is of. */
-typedef enum LtfdwWhat
-{
-	LTFDW_RECORDS,
-	LTFDW_PAIRS
-} LtfdwWhat;
-
-#define LTFDW_PAIR_TS 0
 
 /* One of them. */
 typedef struct LtfdwWrite
@@ -299,6 +305,44 @@ typedef struct LtfdwWrite
 	bool		deleted;
 	ltdb_text	data;			/* UTF-8 */
 } LtfdwWrite;
+
+/* The parts of a write set, in the order in which they are sent: deliver.c. */
+typedef enum LtfdwPart
+{
+	LTFDW_ADDED,				/* records to store */
+	LTFDW_ERASED,				/* keys, or the collection, to erase */
+	LTFDW_REPLACING,			/* records to store where something was erased */
+	LTFDW_REMOVED				/* records to delete */
+} LtfdwPart;
+
+#define LTFDW_NPARTS 4
+
+/* The number of writes in each part, and in all. */
+typedef struct LtfdwParts
+{
+	int64		count[LTFDW_NPARTS];
+	int64		total;
+} LtfdwParts;
+
+/* A key whose records are to be erased. */
+typedef struct LtfdwErasedKey
+{
+	text	   *key;
+	int64		until_sec;		/* what is newer was added since, by someone else */
+	int64		count;			/* records, as far as known */
+} LtfdwErasedKey;
+
+/* A write set and where it goes: commit.c, target.c, deliver.c. */
+typedef struct LtfdwDestination
+{
+	Oid			userid;
+	Oid			umid;			/* user mapping */
+	const LtfdwTable *table;
+	LtfdwWriteSet *writes;
+} LtfdwDestination;
+
+/* Where the writes of one statement to one table go: target.c. */
+typedef struct LtfdwTarget LtfdwTarget;
 
 /* Batches writes and sends them with requests in flight: sender.c. */
 typedef struct LtfdwSender LtfdwSender;
@@ -317,7 +361,7 @@ typedef enum LtfdwPhase
 	LTFDW_BEFORE,				/* nothing computed yet */
 	LTFDW_EMPTY,				/* the conditions contradict each other */
 	LTFDW_LISTING,				/* waiting for the keys */
-	LTFDW_COLLECTING,			/* waiting for the newest records */
+	LTFDW_COLLECTING,			/* waiting for the newest records, or for all pairs */
 	LTFDW_READING,
 	LTFDW_STORED				/* all rows are in stored: read from there */
 } LtfdwPhase;
@@ -348,7 +392,8 @@ typedef struct LtfdwScan
 	bool		again;			/* begin a run with the next row */
 	bool		pending;		/* the last call found no row, but there may be more */
 	LtfdwKeyList *key_list;
-	LtfdwReply *latest;
+	LtfdwReply *latest;			/* the newest records, or NULL */
+	LtfdwPairs *pairs;			/* all pairs, or NULL */
 	LtfdwReader *reader;
 	Tuplestorestate *stored;	/* rows kept, or collected before the first is shown */
 	TupleTableSlot *stored_slot;
@@ -361,7 +406,8 @@ extern PGDLLEXPORT Datum ltfdw_handler(PG_FUNCTION_ARGS);
 /* in option.c */
 extern bool ltfdw_server_is_ltdb(ForeignServer *server);
 extern LtfdwTable *ltfdw_table_load(Relation rel);
-extern LtfdwTable *ltfdw_table_of_collection(Oid serverid, const char *collection);
+extern LtfdwTable *ltfdw_table_of_collection(Oid serverid, LtfdwKind kind,
+											 const char *collection);
 extern LtfdwTable *ltfdw_table_load_by_oid(Oid relid);
 extern void ltfdw_server_options(ForeignServer *server, ltdb_options *options,
 								 bool *keep_connections);
@@ -384,6 +430,7 @@ extern List *ltfdw_condition_ts(int strategy, LtfdwOperand kind, Expr *value,
 extern List *ltfdw_condition_combine(bool any, List *children);
 extern LtfdwRole ltfdw_condition_role(List *condition);
 extern bool ltfdw_condition_leaf(List *condition, LtfdwLeaf *leaf);
+extern bool ltfdw_condition_is_true(List *condition);
 extern LtfdwQuery ltfdw_query_evaluate(List *conditions, const LtfdwValue *values);
 extern bool ltfdw_query_is_empty(const LtfdwQuery *query);
 
@@ -455,8 +502,18 @@ extern ltdb_next ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record, boo
 extern int64 ltfdw_reader_bytes(const LtfdwReader *reader);
 extern void ltfdw_reader_stop(LtfdwReader *reader);
 
+/* in pairs.c */
+extern const LtfdwInterval ltfdw_pair_interval;
+
+extern LtfdwPairs *ltfdw_pairs_start(LtfdwConn *conn, const LtfdwTable *table, bool keys_only,
+									 LtfdwWriteSet *writes, CommandId cid,
+									 LtfdwCounters *counters);
+extern ltdb_next ltfdw_pairs_next(LtfdwPairs *pairs, LtfdwRecord *record, bool wait);
+extern double ltfdw_pairs_count(LtfdwConn *conn, const LtfdwTable *table);
+
 /* in scan.c */
 extern void ltfdw_BeginForeignScan(ForeignScanState *node, int eflags);
+extern bool ltfdw_scan_next_record(ForeignScanState *node, LtfdwRecord *record);
 extern TupleTableSlot *ltfdw_IterateForeignScan(ForeignScanState *node);
 extern void ltfdw_ReScanForeignScan(ForeignScanState *node);
 extern void ltfdw_EndForeignScan(ForeignScanState *node);
@@ -482,6 +539,7 @@ extern Datum ltfdw_data_to_datum(const LtfdwTable *table, const LtfdwRecord *rec
 extern ltdb_record ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts);
 extern ltdb_record ltfdw_identity_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
 extern ltdb_text ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSlot *slot);
+extern void ltfdw_check_data(const LtfdwTable *table, ltdb_text data);
 extern ltdb_record ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
 
 /* in field.c */
@@ -525,54 +583,87 @@ extern TupleTableSlot *ltfdw_ExecForeignDelete(EState *estate, ResultRelInfo *re
 											   TupleTableSlot *slot,
 											   TupleTableSlot *plan_slot);
 
+/* in direct.c */
+extern bool ltfdw_PlanDirectModify(PlannerInfo *root, ModifyTable *plan,
+								   Index result_relation, int subplan_index);
+extern void ltfdw_BeginDirectModify(ForeignScanState *node, int eflags);
+extern TupleTableSlot *ltfdw_IterateDirectModify(ForeignScanState *node);
+extern void ltfdw_EndDirectModify(ForeignScanState *node);
+
+/* in target.c */
+extern LtfdwTarget *ltfdw_target_new(Oid userid, const LtfdwTable *table, bool hold);
+extern void ltfdw_target_put(LtfdwTarget *target, text *key, const ltdb_record *record);
+extern bool ltfdw_target_take(LtfdwTarget *target, text *key, int64 ts_sec);
+extern void ltfdw_target_delete(LtfdwTarget *target, text *key, const ltdb_record *record);
+extern void ltfdw_target_erase_key(LtfdwTarget *target, text *key, int64 until_sec, int64 count);
+extern void ltfdw_target_erase_all(LtfdwTarget *target);
+extern void ltfdw_target_flush(LtfdwTarget *target);
+extern void ltfdw_target_finish(LtfdwTarget *target);
+
 /* in sender.c */
-extern LtfdwSender *ltfdw_sender_new(LtfdwConn *conn, const char *collection,
-									 int batch_size, bool at_end);
-extern void ltfdw_sender_insert(LtfdwSender *sender, const ltdb_record *record);
+extern LtfdwSender *ltfdw_sender_new(LtfdwConn *conn, const LtfdwTable *table);
+extern void ltfdw_sender_put(LtfdwSender *sender, const ltdb_record *record);
 extern void ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record);
-extern void ltfdw_sender_set_value(LtfdwSender *sender, ltdb_text key, const ltdb_text *value);
+extern void ltfdw_sender_delete_key(LtfdwSender *sender, ltdb_text key);
+extern void ltfdw_sender_delete_collection(LtfdwSender *sender);
 extern void ltfdw_sender_flush(LtfdwSender *sender);
 extern void ltfdw_sender_finish(LtfdwSender *sender);
 
 /* in writeset.c */
 extern int	ltfdw_write_set_memory_kb;
 
-extern LtfdwWriteSet *ltfdw_writeset_new(const char *collection, MemoryContext parent,
+extern LtfdwWriteSet *ltfdw_writeset_new(const char *collection, MemoryContext account,
 										 bool can_undo);
 extern void ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb_text data,
 							   CommandId cid);
 extern bool ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
 extern void ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern void ltfdw_writeset_remove(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern bool ltfdw_writeset_seek(LtfdwWriteSet *set, text *key, LtfdwInterval interval,
+extern void ltfdw_writeset_erase_key(LtfdwWriteSet *set, text *key, int64 until_sec,
+									 int64 count, CommandId cid);
+extern void ltfdw_writeset_erase_all(LtfdwWriteSet *set, CommandId cid);
+extern bool ltfdw_writeset_hides_key(const LtfdwWriteSet *set, text *key, CommandId cid);
+extern bool ltfdw_writeset_hides_all(const LtfdwWriteSet *set, CommandId cid);
+extern bool ltfdw_writeset_seek(const LtfdwWriteSet *set, text *key, LtfdwInterval interval,
 								bool reverse, CommandId cid, LtfdwWrite *write);
-extern void ltfdw_writeset_add_keys(LtfdwWriteSet *set, LtfdwInterval interval, CommandId cid,
-									LtfdwKeys *keys);
-extern int64 ltfdw_writeset_count(LtfdwWriteSet *set);
-extern void ltfdw_writeset_walk(LtfdwWriteSet *set,
+extern void ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval,
+									CommandId cid, LtfdwKeys *keys);
+extern bool ltfdw_writeset_is_erased(const LtfdwWriteSet *set);
+extern LtfdwParts ltfdw_writeset_count(const LtfdwWriteSet *set);
+extern void ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
 								void (*visit) (text *key, const LtfdwWrite *write, void *arg),
 								void *arg);
+extern LtfdwErasedKey *ltfdw_writeset_erased_keys(const LtfdwWriteSet *set, int *count);
 extern int64 ltfdw_undo_mark(void);
 extern void ltfdw_undo_to(int64 mark);
 extern void ltfdw_undo_forget(void);
 
 /* in commit.c */
 extern void ltfdw_transaction_init(void);
-extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table,
-											   LtfdwWhat what);
-extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table,
-												 LtfdwWhat what);
+extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table);
+extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table);
 extern bool ltfdw_transaction_touches(const LtfdwTable *table);
-extern void ltfdw_transaction_bypassed(const char *collection);
-extern void ltfdw_send_writes(LtfdwConn *conn, const char *collection, int batch_size,
-							  LtfdwWhat what, LtfdwWriteSet *writes);
+
+/* in bypass.c */
+extern void ltfdw_bypassed(const LtfdwTable *table, int64 count);
+extern void ltfdw_bypass_warn(int level);
+extern void ltfdw_bypass_merge(int level);
+extern void ltfdw_bypass_forget(void);
+
+/* in deliver.c */
+extern void ltfdw_deliver(List *destinations);
+
+/* in erase.c */
+extern void ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table, bool with_pairs);
+extern void ltfdw_erase_keys(LtfdwConn *conn, const LtfdwTable *table,
+							 const LtfdwErasedKey *keys, int count);
+extern void ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table);
 
 /* in truncate.c */
-extern void ltfdw_delete_records(Oid userid, LtfdwTable *table, text *key);
 extern void ltfdw_ExecForeignTruncate(List *rels, DropBehavior behavior, bool restart_seqs);
 
 /* in explain.c */
 extern void ltfdw_ExplainForeignScan(ForeignScanState *node, ExplainState *es);
+extern void ltfdw_ExplainDirectModify(ForeignScanState *node, ExplainState *es);
 extern void ltfdw_ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 									   List *fdw_private, int subplan_index,
 									   ExplainState *es);

@@ -5,7 +5,9 @@
  *		deleting whole keys and collections.
  *
  * Each names a foreign server; the caller needs USAGE on it and a user
- * mapping for it.
+ * mapping for it.  What a function writes is part of the transaction like what
+ * INSERT and DELETE write, and those that read see it from the next statement
+ * on.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -18,6 +20,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ltfdw_collections);
@@ -67,23 +70,45 @@ server_argument(FunctionCallInfo fcinfo)
 	return server->serverid;
 }
 
-static LtfdwConn *
-connection_argument(FunctionCallInfo fcinfo)
+/* The collection that argument 1 names, with what its server's options say. */
+static LtfdwTable *
+collection_argument(FunctionCallInfo fcinfo, LtfdwKind kind)
 {
-	return ltfdw_connection_get(GetUserId(), server_argument(fcinfo));
+	return ltfdw_table_of_collection(server_argument(fcinfo), kind,
+									 text_to_cstring(required_text(fcinfo, 1, "collection")));
+}
+
+/* Refuse now what the server would refuse when the transaction commits. */
+static void
+require_nonempty(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (VARSIZE_ANY_EXHDR(required_text(fcinfo, argno, name)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be empty", name)));
+}
+
+/* ---- the transaction ---- */
+
+/* As a statement sees its tables: without what it writes itself. */
+static CommandId
+reading_command(void)
+{
+	return GetActiveSnapshot()->curcid;
+}
+
+/*
+ * A function that has written is a command by itself, so that the next one in
+ * the same statement comes after it.
+ */
+static void
+end_of_writing(LtfdwTarget *target)
+{
+	ltfdw_target_finish(target);
+	CommandCounterIncrement();
 }
 
 /* ---- results ---- */
-
-/* Send a request that is only acknowledged, and wait for that. */
-static void
-acknowledge(LtfdwConn *conn, ltdb_reply *reply)
-{
-	LtfdwReply *owned = ltfdw_reply_own(reply);
-
-	ltfdw_connection_finish(conn, owned->reply);
-	ltfdw_reply_release(owned);
-}
 
 /* The rows of a set-returning function. */
 typedef struct Rows
@@ -137,7 +162,6 @@ typedef struct RowShape
 	int			nparts;
 	ItemPart	parts[3];
 	int64		since_sec;		/* items before it are left out */
-	LtfdwWriteSet *pairs;		/* pairs that this transaction has written */
 } RowShape;
 
 static void
@@ -165,51 +189,6 @@ put_item(const Rows *rows, const RowShape *shape, const ltdb_record *item)
 	MemoryContextReset(rows->item_cxt);
 }
 
-/* ---- pairs that this transaction has yet to send ---- */
-
-static const LtfdwInterval pair_interval = {LTFDW_PAIR_TS, LTFDW_PAIR_TS};
-
-static bool
-find_written(LtfdwWriteSet *pairs, text *key, LtfdwWrite *write)
-{
-	return pairs && ltfdw_writeset_seek(pairs, key, pair_interval, false,
-										GetCurrentCommandId(false), write);
-}
-
-/* Whether the server's pair has been replaced or deleted here. */
-static bool
-is_written(const RowShape *shape, const ltdb_record *item)
-{
-	LtfdwWrite	write;
-	text	   *key;
-	bool		result;
-
-	if (shape->pairs == NULL)
-		return false;
-	key = ltfdw_text_from_ltdb(item->key, "key", shape->collection);
-	result = find_written(shape->pairs, key, &write);
-	pfree(key);
-	return result;
-}
-
-static void
-put_written_pairs(const Rows *rows, const RowShape *shape)
-{
-	LtfdwKeys	keys = {false, 0, NULL};
-
-	ltfdw_writeset_add_keys(shape->pairs, pair_interval, GetCurrentCommandId(false), &keys);
-	for (int i = 0; i < keys.count; i++)
-	{
-		ltdb_record item = {ltfdw_datum_to_ltdb(keys.items[i])};
-		LtfdwWrite	write;
-
-		if (!find_written(shape->pairs, keys.items[i], &write) || write.deleted)
-			continue;
-		item.data = write.data;
-		put_item(rows, shape, &item);
-	}
-}
-
 /* ---- all rows of a function ---- */
 
 /* Turn a reply's items into the function's rows. */
@@ -225,12 +204,10 @@ rows_of_reply(FunctionCallInfo fcinfo, LtfdwConn *conn, ltdb_reply *reply, const
 	{
 		if (next == LTDB_RESTART)
 			tuplestore_clear(rows.store);
-		else if (item.ts_sec >= shape->since_sec && !is_written(shape, &item))
+		else if (item.ts_sec >= shape->since_sec)
 			put_item(&rows, shape, &item);
 	}
 	ltfdw_reply_release(owned);
-	if (shape->pairs)
-		put_written_pairs(&rows, shape);
 	return (Datum) 0;
 }
 
@@ -240,7 +217,7 @@ Datum
 ltfdw_collections(PG_FUNCTION_ARGS)
 {
 	RowShape	shape = {"", 1, {PART_KEY}, PG_INT64_MIN};
-	LtfdwConn  *conn = connection_argument(fcinfo);
+	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), server_argument(fcinfo));
 
 	return rows_of_reply(fcinfo, conn, ltdb_send_collections(ltfdw_connection_handle(conn)),
 						 &shape);
@@ -284,8 +261,8 @@ latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, 
 {
 	LtfdwInterval interval = {Max(shape->since_sec, (int64) LTDB_TS_MIN), request->at_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &interval}};
-	CommandId	cid = GetCurrentCommandId(false);
-	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table, LTFDW_RECORDS), cid};
+	CommandId	cid = reading_command();
+	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table), cid};
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	Rows		rows = begin_rows(fcinfo);
 	LtfdwRecord record;
@@ -334,8 +311,8 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	}
 	serverid = server_argument(fcinfo);
 	conn = ltfdw_connection_get(GetUserId(), serverid);
-	table = ltfdw_table_of_collection(serverid, unconstify(char *, shape.collection));
-	if (ltfdw_transaction_writes(GetUserId(), table, LTFDW_RECORDS) != NULL)
+	table = ltfdw_table_of_collection(serverid, LTFDW_RECORDS, shape.collection);
+	if (ltfdw_transaction_writes(GetUserId(), table) != NULL)
 		return latest_with_writes(fcinfo, conn, table,
 								  PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
 								  &request, &shape);
@@ -343,75 +320,68 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 						 ltdb_send_latest(ltfdw_connection_handle(conn), &request), &shape);
 }
 
-/* Unlike LTDB's own request it keeps the key-value pairs: see truncate.c. */
+/* ---- deleting ---- */
+
+/* Unlike LTDB's own request it keeps the key-value pairs: see erase.c. */
 Datum
 ltfdw_delete_key(PG_FUNCTION_ARGS)
 {
-	char	   *collection = text_to_cstring(required_text(fcinfo, 1, "collection"));
-	text	   *key = required_text(fcinfo, 2, "key");
+	LtfdwTable *table = collection_argument(fcinfo, LTFDW_RECORDS);
+	LtfdwTarget *target = ltfdw_target_new(GetUserId(), table, true);
 
-	ltfdw_delete_records(GetUserId(),
-						 ltfdw_table_of_collection(server_argument(fcinfo), collection), key);
+	require_nonempty(fcinfo, 1, "collection");
+	require_nonempty(fcinfo, 2, "key");
+	ltfdw_target_erase_key(target, required_text(fcinfo, 2, "key"), LTDB_TS_MAX, 0);
+	end_of_writing(target);
 	PG_RETURN_VOID();
 }
 
+/* With write_mode 'immediate' one request does it, else both kinds are erased. */
 Datum
 ltfdw_delete_collection(PG_FUNCTION_ARGS)
 {
-	ltdb_text	collection = required_ltdb_text(fcinfo, 1, "collection");
-	LtfdwConn  *conn = connection_argument(fcinfo);
+	LtfdwTable *table = collection_argument(fcinfo, LTFDW_RECORDS);
 
-	acknowledge(conn, ltdb_send_delete_collection(ltfdw_connection_handle(conn), collection));
+	require_nonempty(fcinfo, 1, "collection");
+	if (table->write_at_commit)
+	{
+		LtfdwTarget *records = ltfdw_target_new(GetUserId(), table, true);
+		LtfdwTarget *pairs = ltfdw_target_new(GetUserId(),
+											  collection_argument(fcinfo, LTFDW_PAIRS), true);
+
+		ltfdw_target_erase_all(records);
+		ltfdw_target_erase_all(pairs);
+		end_of_writing(records);
+	}
+	else
+	{
+		ltfdw_bypassed(table, 1);
+		ltfdw_erase_records(ltfdw_connection_get(GetUserId(), table->serverid), table, true);
+	}
 	PG_RETURN_VOID();
 }
 
 /* ---- key-value pairs ---- */
 
-/* The collection that argument 1 names, with what its server's options say. */
-static LtfdwTable *
-collection_argument(FunctionCallInfo fcinfo)
-{
-	return ltfdw_table_of_collection(server_argument(fcinfo),
-									 text_to_cstring(required_text(fcinfo, 1, "collection")));
-}
-
-/* Refuse now what the server would refuse when the transaction commits. */
-static void
-require_nonempty(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	if (VARSIZE_ANY_EXHDR(required_text(fcinfo, argno, name)) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be empty", name),
-				 errdetail("LTDB keeps no pair without a collection, a key and a value.")));
-}
-
 /* Set a pair, or delete it if there is no value: now, or at the commit. */
 static void
 write_pair(FunctionCallInfo fcinfo, const ltdb_text *value)
 {
-	LtfdwTable *table = collection_argument(fcinfo);
+	LtfdwTarget *target = ltfdw_target_new(GetUserId(), collection_argument(fcinfo, LTFDW_PAIRS),
+										   false);
 	text	   *key = required_text(fcinfo, 2, "key");
-	CommandId	cid = GetCurrentCommandId(true);
-	LtfdwSender *sender;
+	ltdb_record pair = {ltfdw_datum_to_ltdb(key), LTFDW_PAIR_TS, {"", 0}};
 
 	require_nonempty(fcinfo, 1, "collection");
 	require_nonempty(fcinfo, 2, "key");
-	if (table->write_at_commit)
+	if (value)
 	{
-		LtfdwWriteSet *pairs = ltfdw_transaction_write_to(GetUserId(), table, LTFDW_PAIRS);
-
-		if (value)
-			ltfdw_writeset_put(pairs, key, LTFDW_PAIR_TS, *value, cid);
-		else
-			ltfdw_writeset_remove(pairs, key, LTFDW_PAIR_TS, cid);
-		return;
+		pair.data = *value;
+		ltfdw_target_put(target, key, &pair);
 	}
-	ltfdw_transaction_bypassed(table->collection);
-	sender = ltfdw_sender_new(ltfdw_connection_get(GetUserId(), table->serverid),
-							  table->collection, table->batch_size, false);
-	ltfdw_sender_set_value(sender, ltfdw_datum_to_ltdb(key), value);
-	ltfdw_sender_finish(sender);
+	else
+		ltfdw_target_delete(target, key, &pair);
+	end_of_writing(target);
 }
 
 Datum
@@ -434,55 +404,61 @@ ltfdw_kv_delete(PG_FUNCTION_ARGS)
 Datum
 ltfdw_kv_get(PG_FUNCTION_ARGS)
 {
-	LtfdwTable *table = collection_argument(fcinfo);
+	LtfdwTable *table = collection_argument(fcinfo, LTFDW_PAIRS);
 	text	   *key = required_text(fcinfo, 2, "key");
-	LtfdwWriteSet *pairs = ltfdw_transaction_writes(GetUserId(), table, LTFDW_PAIRS);
-	LtfdwWrite	write;
-	LtfdwConn  *conn;
-	LtfdwReply *owned;
-	ltdb_record item;
+	LtfdwQuery	query = {{false, 1, &key}, {1, unconstify(LtfdwInterval *, &ltfdw_pair_interval)}};
+	LtfdwReading reading = {false, -1, -1, ltfdw_transaction_writes(GetUserId(), table),
+	reading_command()};
+	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(GetUserId(), table->serverid),
+										   table, NULL);
+	LtfdwRecord record;
 	text	   *value = NULL;
 
-	if (find_written(pairs, key, &write))
-	{
-		if (write.deleted)
-			PG_RETURN_NULL();
-		PG_RETURN_TEXT_P(ltfdw_text_from_ltdb(write.data, "value", table->collection));
-	}
-	conn = ltfdw_connection_get(GetUserId(), table->serverid);
-	owned = ltfdw_reply_own(ltdb_send_get_value(ltfdw_connection_handle(conn),
-												required_ltdb_text(fcinfo, 1, "collection"),
-												ltfdw_datum_to_ltdb(key)));
-	while (ltfdw_connection_next(conn, owned->reply, &item, NULL) == LTDB_ITEM)
-		value = ltfdw_text_from_ltdb(item.data, "value", table->collection);
-	ltfdw_reply_release(owned);
+	ltfdw_reader_start(reader, &query, reading);
+	if (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
+		value = ltfdw_text_from_ltdb(record.data, "value", table->collection);
+	ltfdw_reader_stop(reader);
 	if (value == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(value);
 }
 
+/* Pairs, or their keys alone, as rows. */
+static Datum
+rows_of_pairs(FunctionCallInfo fcinfo, bool keys_only)
+{
+	LtfdwTable *table = collection_argument(fcinfo, LTFDW_PAIRS);
+	RowShape	shape = {table->collection, keys_only ? 1 : 2, {PART_KEY, PART_DATA}, PG_INT64_MIN};
+	LtfdwPairs *pairs = ltfdw_pairs_start(ltfdw_connection_get(GetUserId(), table->serverid),
+										  table, keys_only,
+										  ltfdw_transaction_writes(GetUserId(), table),
+										  reading_command(), NULL);
+	Rows		rows = begin_rows(fcinfo);
+	LtfdwRecord record;
+	ltdb_next	next;
+
+	while ((next = ltfdw_pairs_next(pairs, &record, true)) != LTDB_DONE)
+	{
+		if (next == LTDB_RESTART)
+			tuplestore_clear(rows.store);
+		else
+		{
+			ltdb_record item = {ltfdw_datum_to_ltdb(record.key), record.ts_sec, record.data};
+
+			put_item(&rows, &shape, &item);
+		}
+	}
+	return (Datum) 0;
+}
+
 Datum
 ltfdw_kv_keys(PG_FUNCTION_ARGS)
 {
-	LtfdwTable *table = collection_argument(fcinfo);
-	RowShape	shape = {table->collection, 1, {PART_KEY}, PG_INT64_MIN,
-	ltfdw_transaction_writes(GetUserId(), table, LTFDW_PAIRS)};
-	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), table->serverid);
-
-	return rows_of_reply(fcinfo, conn,
-						 ltdb_send_list_keys(ltfdw_connection_handle(conn),
-											 required_ltdb_text(fcinfo, 1, "collection")), &shape);
+	return rows_of_pairs(fcinfo, true);
 }
 
 Datum
 ltfdw_kv_all(PG_FUNCTION_ARGS)
 {
-	LtfdwTable *table = collection_argument(fcinfo);
-	RowShape	shape = {table->collection, 2, {PART_KEY, PART_DATA}, PG_INT64_MIN,
-	ltfdw_transaction_writes(GetUserId(), table, LTFDW_PAIRS)};
-	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), table->serverid);
-
-	return rows_of_reply(fcinfo, conn,
-						 ltdb_send_list_values(ltfdw_connection_handle(conn),
-											   required_ltdb_text(fcinfo, 1, "collection")), &shape);
+	return rows_of_pairs(fcinfo, false);
 }

@@ -195,7 +195,7 @@ column_name(const char *name, List *taken)
 char *
 ltfdw_infer_columns(LtfdwConn *conn, Oid serverid, const char *collection)
 {
-	LtfdwTable *table = ltfdw_table_of_collection(serverid, collection);
+	LtfdwTable *table = ltfdw_table_of_collection(serverid, LTFDW_RECORDS, collection);
 	LtfdwKeys	keys = ltfdw_keys_list(conn, collection,
 									   ltfdw_intervals_span(ltfdw_intervals_all()), NULL);
 	List	   *members = NIL;

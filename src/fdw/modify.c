@@ -3,9 +3,8 @@
  * modify.c
  *		INSERT, UPDATE, DELETE and COPY: from executor slots to records to write.
  *
- * With write_mode 'commit' they go to the transaction's write set
- * (commit.c); with 'immediate' they are sent at once (sender.c), and what
- * was sent stays written if the transaction is rolled back.
+ * Where they go, and when they are sent, is target.c's business; a DELETE of
+ * whole keys is direct.c's.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -29,15 +28,12 @@
 typedef struct Modify
 {
 	LtfdwTable *table;
-	LtfdwWriteSet *writes;		/* write_mode 'commit': the transaction's */
-	LtfdwSender *sender;		/* 'immediate' */
-	LtfdwWriteSet *updates;		/* ... of an UPDATE */
+	LtfdwTarget *target;
 	Oid			userid;
-	bool		at_end;			/* see ltfdw_sender_new() */
 	bool		flush_each_row; /* triggers look at what was written */
 	CommandId	cid;			/* of this statement */
 
-	/* junk columns of a DELETE, 0 = none */
+	/* junk columns of an UPDATE or DELETE, 0 = none */
 	AttrNumber	key_junk;
 	AttrNumber	ts_junk;
 	AttrNumber	row_junk;
@@ -51,15 +47,19 @@ ltfdw_IsForeignRelUpdatable(Relation rel)
 	return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
 }
 
-/* A record is identified by key and ts, so a write needs columns for both. */
+/* A record is identified by key and ts, a pair by its key. */
 static void
 require_identity(const LtfdwTable *table)
 {
-	if (table->key_att == InvalidAttrNumber || table->ts_att == InvalidAttrNumber)
+	if (table->key_att == InvalidAttrNumber ||
+		(table->kind == LTFDW_RECORDS && table->ts_att == InvalidAttrNumber))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-				 errmsg("cannot write to foreign table \"%s\" without columns for key and ts",
-						get_rel_name(table->relid))));
+				 table->kind == LTFDW_PAIRS
+				 ? errmsg("cannot write to foreign table \"%s\" without a column for key",
+						  get_rel_name(table->relid))
+				 : errmsg("cannot write to foreign table \"%s\" without columns for key and ts",
+						  get_rel_name(table->relid))));
 }
 
 /* ---- planning ---- */
@@ -92,7 +92,8 @@ ltfdw_AddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *t
 
 	require_identity(table);
 	add_junk(root, rtindex, target, table->key_att);
-	add_junk(root, rtindex, target, table->ts_att);
+	if (table->kind == LTFDW_RECORDS)
+		add_junk(root, rtindex, target, table->ts_att);
 
 	/*
 	 * What RETURNING shows of a deleted row was read before it is deleted.  As
@@ -109,14 +110,17 @@ ltfdw_PlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relat
 						int subplan_index)
 {
 	RangeTblEntry *rte = planner_rt_fetch(result_relation, root);
+	const LtfdwTable *table = ltfdw_table_load_by_oid(rte->relid);
 
 	if (plan->onConflictAction != ONCONFLICT_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("ON CONFLICT is not supported for foreign table \"%s\"",
 						get_rel_name(rte->relid)),
-				 errhint("LTDB has no uniqueness errors: an INSERT replaces the record with the same key and ts.")));
-	require_identity(ltfdw_table_load_by_oid(rte->relid));
+				 errhint("LTDB has no uniqueness errors: an INSERT replaces the %s.",
+						 table->kind == LTFDW_PAIRS ? "pair with the same key"
+						 : "record with the same key and ts")));
+	require_identity(table);
 
 	return NIL;
 }
@@ -146,7 +150,7 @@ statement_reads_collection(EState *estate, const LtfdwTable *table, Index target
 			continue;
 		rel = table_open(rte->relid, AccessShareLock);
 		other = ltfdw_table_load(rel);
-		same = strcmp(other->collection, table->collection) == 0;
+		same = other->kind == table->kind && strcmp(other->collection, table->collection) == 0;
 		table_close(rel, NoLock);
 		if (same)
 			return true;
@@ -171,17 +175,50 @@ has_after_trigger(const TriggerDesc *triggers, CmdType operation)
 	}
 }
 
+/* Whether a DELETE can meet no row twice, since it joins nothing. */
+static bool
+rows_come_once(Plan *plan)
+{
+	ListCell   *cell;
+
+	if (IsA(plan, Append))
+	{
+		foreach(cell, ((Append *) plan)->appendplans)
+			if (!rows_come_once(lfirst(cell)))
+				return false;
+		return true;
+	}
+	if (IsA(plan, Result) && outerPlan(plan))
+		return rows_come_once(outerPlan(plan));
+	return IsA(plan, ForeignScan) || IsA(plan, SeqScan) || IsA(plan, Result);
+}
+
+/*
+ * Whether write_mode 'immediate' must wait for the end of the statement: when
+ * records move, what is deleted and what is stored can only be told apart
+ * there, a row that a join finds twice counts once, and a statement must not
+ * read what it writes.
+ */
+static bool
+must_hold(ModifyTableState *mtstate, ResultRelInfo *result_rel, const LtfdwTable *table,
+		  CmdType operation)
+{
+	return operation == CMD_UPDATE ||
+		(operation == CMD_DELETE && !rows_come_once(outerPlan(mtstate->ps.plan))) ||
+		statement_reads_collection(mtstate->ps.state, table, result_rel->ri_RangeTableIndex);
+}
+
 static Modify *
-begin(EState *estate, ResultRelInfo *result_rel, CmdType operation)
+begin(ModifyTableState *mtstate, ResultRelInfo *result_rel, CmdType operation)
 {
 	Modify	   *modify = palloc0(sizeof(Modify));
 	ResultRelInfo *root = result_rel->ri_RootResultRelInfo;
 
 	modify->table = ltfdw_table_load(result_rel->ri_RelationDesc);
 	require_identity(modify->table);
-	modify->userid = ltfdw_modify_user(result_rel, estate);
-	modify->at_end = statement_reads_collection(estate, modify->table,
-												result_rel->ri_RangeTableIndex);
+	modify->userid = ltfdw_modify_user(result_rel, mtstate->ps.state);
+	modify->target = ltfdw_target_new(modify->userid, modify->table,
+									  must_hold(mtstate, result_rel, modify->table, operation));
 	modify->flush_each_row = has_after_trigger(result_rel->ri_TrigDesc, operation) ||
 		(root && has_after_trigger(root->ri_TrigDesc, operation));
 	modify->cid = GetCurrentCommandId(true);
@@ -193,19 +230,18 @@ void
 ltfdw_BeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 						 List *fdw_private, int subplan_index, int eflags)
 {
+	List	   *tlist = outerPlan(mtstate->ps.plan)->targetlist;
 	Modify	   *modify;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	modify = begin(mtstate->ps.state, result_rel, mtstate->operation);
-	if (mtstate->operation != CMD_INSERT)
-	{
-		List	   *tlist = outerPlan(mtstate->ps.plan)->targetlist;
-
-		modify->key_junk = ExecFindJunkAttributeInTlist(tlist, junk_name(modify->table->key_att));
+	modify = begin(mtstate, result_rel, mtstate->operation);
+	if (mtstate->operation == CMD_INSERT)
+		return;
+	modify->key_junk = ExecFindJunkAttributeInTlist(tlist, junk_name(modify->table->key_att));
+	if (modify->table->kind == LTFDW_RECORDS)
 		modify->ts_junk = ExecFindJunkAttributeInTlist(tlist, junk_name(modify->table->ts_att));
-		modify->row_junk = ExecFindJunkAttributeInTlist(tlist, "wholerow");
-	}
+	modify->row_junk = ExecFindJunkAttributeInTlist(tlist, "wholerow");
 }
 
 /* COPY, and rows that a partitioned table routes here. */
@@ -221,74 +257,15 @@ ltfdw_BeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *result_rel)
 						RelationGetRelationName(result_rel->ri_RelationDesc))));
 	/* a partition may be a target of the UPDATE that moves rows into it */
 	if (result_rel->ri_FdwState == NULL)
-		begin(mtstate->ps.state, result_rel, CMD_INSERT);
+		begin(mtstate, result_rel, CMD_INSERT);
 }
 
-/* The connection is opened with the first row: a statement may have none. */
-static LtfdwSender *
-get_sender(EState *estate, Modify *modify)
-{
-	if (modify->sender == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-
-		modify->sender = ltfdw_sender_new(ltfdw_connection_get(modify->userid,
-															   modify->table->serverid),
-										  modify->table->collection,
-										  modify->table->batch_size, modify->at_end);
-		MemoryContextSwitchTo(old);
-	}
-	return modify->sender;
-}
-
-/* The transaction's write set, looked up once in a statement. */
-static LtfdwWriteSet *
-get_writes(Modify *modify)
-{
-	if (modify->writes == NULL)
-		modify->writes = ltfdw_transaction_write_to(modify->userid, modify->table, LTFDW_RECORDS);
-	return modify->writes;
-}
-
-/* Store a record, now or when the transaction commits. */
+/* After each row. */
 static void
-put(EState *estate, Modify *modify, text *key, const ltdb_record *record)
+flush_row(Modify *modify)
 {
-	LtfdwSender *sender;
-
-	if (modify->table->write_at_commit)
-	{
-		ltfdw_writeset_put(get_writes(modify), key, record->ts_sec, record->data, modify->cid);
-		return;
-	}
-	ltfdw_transaction_bypassed(modify->table->collection);
-	sender = get_sender(estate, modify);
-	ltfdw_sender_insert(sender, record);
 	if (modify->flush_each_row)
-		ltfdw_sender_flush(sender);
-}
-
-/* Delete one; false if the statement has deleted it already. */
-static bool
-delete(EState *estate, Modify *modify, text *key, const ltdb_record *record)
-{
-	LtfdwSender *sender;
-
-	if (modify->table->write_at_commit)
-	{
-		LtfdwWriteSet *set = get_writes(modify);
-
-		if (!ltfdw_writeset_take(set, key, record->ts_sec, modify->cid))
-			return false;
-		ltfdw_writeset_delete(set, key, record->ts_sec, modify->cid);
-		return true;
-	}
-	ltfdw_transaction_bypassed(modify->table->collection);
-	sender = get_sender(estate, modify);
-	ltfdw_sender_delete(sender, record);
-	if (modify->flush_each_row)
-		ltfdw_sender_flush(sender);
-	return true;
+		ltfdw_target_flush(modify->target);
 }
 
 /* ---- rows ---- */
@@ -301,8 +278,8 @@ static void
 show_stored(const LtfdwTable *table, TupleTableSlot *slot, const ltdb_record *record)
 {
 	int			att = table->ts_att - 1;
-	Oid			type = table->columns[att].type;
-	Datum		stored = ltfdw_ts_to_datum(record->ts_sec, type);
+	Datum		stored = (Datum) 0;
+	bool		cut_ts = false;
 	bool		made_data;
 	Datum	   *values;
 	bool	   *nulls;
@@ -311,13 +288,19 @@ show_stored(const LtfdwTable *table, TupleTableSlot *slot, const ltdb_record *re
 
 	slot_getallattrs(slot);
 	made_data = table->nfields > 0 && AttributeNumberIsValid(table->data_att);
-	if (!made_data && DatumGetInt64(slot->tts_values[att]) == DatumGetInt64(stored))
+	if (table->kind == LTFDW_RECORDS)
+	{
+		stored = ltfdw_ts_to_datum(record->ts_sec, table->columns[att].type);
+		cut_ts = DatumGetInt64(slot->tts_values[att]) != DatumGetInt64(stored);
+	}
+	if (!made_data && !cut_ts)
 		return;
 	values = palloc(natts * sizeof(Datum));
 	nulls = palloc(natts * sizeof(bool));
 	memcpy(values, slot->tts_values, natts * sizeof(Datum));
 	memcpy(nulls, slot->tts_isnull, natts * sizeof(bool));
-	values[att] = stored;
+	if (cut_ts)
+		values[att] = stored;
 	if (made_data)
 	{
 		LtfdwRecord shown = {DatumGetTextPP(values[table->key_att - 1]), record->ts_sec, record->data};
@@ -358,7 +341,8 @@ ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	ltdb_record record = ltfdw_record_from_slot(modify->table, slot);
 
-	put(estate, modify, key_of_slot(modify->table, slot), &record);
+	ltfdw_target_put(modify->target, key_of_slot(modify->table, slot), &record);
+	flush_row(modify);
 	show_stored(modify->table, slot, &record);
 	MemoryContextSwitchTo(old);
 	return slot;
@@ -378,17 +362,26 @@ show_deleted_row(ResultRelInfo *result_rel, TupleTableSlot *slot, Datum row)
 	ExecForceStoreHeapTuple(heap_copytuple(&tuple), slot, false);
 }
 
+/* The record that a row of the plan is to change. */
+static ltdb_record
+old_identity(const Modify *modify, TupleTableSlot *plan_slot, text **key)
+{
+	*key = DatumGetTextPP(junk_value(plan_slot, modify->key_junk));
+	return ltfdw_record_from_datums(modify->table, PointerGetDatum(*key),
+									modify->table->kind == LTFDW_PAIRS ? (Datum) 0
+									: junk_value(plan_slot, modify->ts_junk));
+}
+
 /*
  * The data of a record as it is stored, for an UPDATE of a row that does not
  * show it: a request of its own.  False if the record is gone.
  */
 static bool
-stored_data(EState *estate, Modify *modify, text *key, int64 ts_sec, ltdb_text *data)
+stored_data(Modify *modify, text *key, int64 ts_sec, ltdb_text *data)
 {
 	LtfdwInterval second = {ts_sec, ts_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &second}};
-	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->userid, modify->table,
-																	 LTFDW_RECORDS),
+	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->userid, modify->table),
 	modify->cid};
 	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(modify->userid,
 																modify->table->serverid),
@@ -415,8 +408,8 @@ stored_data(EState *estate, Modify *modify, text *key, int64 ts_sec, ltdb_text *
  * with the changed fields written into it.  False if the record is gone.
  */
 static bool
-updated_data(EState *estate, ResultRelInfo *result_rel, Modify *modify, text *old_key,
-			 int64 old_sec, TupleTableSlot *slot, ltdb_text *data)
+updated_data(ResultRelInfo *result_rel, Modify *modify, text *old_key, int64 old_sec,
+			 TupleTableSlot *slot, ltdb_text *data)
 {
 	const LtfdwTable *table = modify->table;
 	TupleTableSlot *old_row = result_rel->ri_oldTupleSlot;
@@ -437,27 +430,11 @@ updated_data(EState *estate, ResultRelInfo *result_rel, Modify *modify, text *ol
 					 errmsg("cannot update both data and fields of it in LTDB collection \"%s\"",
 							table->collection)));
 	}
-	else if (!stored_data(estate, modify, old_key, old_sec, data))
+	else if (!stored_data(modify, old_key, old_sec, data))
 		return false;
 	if (fields_changed)
 		*data = ltfdw_datum_to_ltdb(ltfdw_fields_patch(table, *data, old_row, slot));
 	return true;
-}
-
-/*
- * An UPDATE goes through a write set in both modes: when records move, what
- * is deleted and what is stored can only be told apart at the end.
- */
-static LtfdwWriteSet *
-update_set(EState *estate, Modify *modify)
-{
-	if (modify->table->write_at_commit)
-		return get_writes(modify);
-	ltfdw_transaction_bypassed(modify->table->collection);
-	if (modify->updates == NULL)
-		modify->updates = ltfdw_writeset_new(modify->table->collection, estate->es_query_cxt,
-											 false);
-	return modify->updates;
 }
 
 TupleTableSlot *
@@ -466,23 +443,21 @@ ltfdw_ExecForeignUpdate(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 {
 	Modify	   *modify = result_rel->ri_FdwState;
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	text	   *old_key = DatumGetTextPP(junk_value(plan_slot, modify->key_junk));
-	ltdb_record before = ltfdw_record_from_datums(modify->table, PointerGetDatum(old_key),
-												  junk_value(plan_slot, modify->ts_junk));
+	text	   *old_key;
+	ltdb_record before = old_identity(modify, plan_slot, &old_key);
 	ltdb_record after = ltfdw_identity_from_slot(modify->table, slot);
-	text	   *new_key = key_of_slot(modify->table, slot);
-	LtfdwWriteSet *set = update_set(estate, modify);
 
-	if (!ltfdw_writeset_take(set, old_key, before.ts_sec, modify->cid) ||
-		!updated_data(estate, result_rel, modify, old_key, before.ts_sec, slot, &after.data))
+	if (!ltfdw_target_take(modify->target, old_key, before.ts_sec) ||
+		!updated_data(result_rel, modify, old_key, before.ts_sec, slot, &after.data))
 	{
 		MemoryContextSwitchTo(old);
 		return NULL;
 	}
-	ltfdw_writeset_put(set, new_key, after.ts_sec, after.data, modify->cid);
+	ltfdw_check_data(modify->table, after.data);
+	ltfdw_target_put(modify->target, key_of_slot(modify->table, slot), &after);
 	if (before.ts_sec != after.ts_sec || before.key.len_bytes != after.key.len_bytes ||
 		memcmp(before.key.bytes, after.key.bytes, after.key.len_bytes) != 0)
-		ltfdw_writeset_delete(set, old_key, before.ts_sec, modify->cid);
+		ltfdw_target_delete(modify->target, old_key, &before);
 	show_stored(modify->table, slot, &after);
 	MemoryContextSwitchTo(old);
 	return slot;
@@ -494,16 +469,17 @@ ltfdw_ExecForeignDelete(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 {
 	Modify	   *modify = result_rel->ri_FdwState;
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	Datum		key = junk_value(plan_slot, modify->key_junk);
-	ltdb_record record = ltfdw_record_from_datums(modify->table, key,
-												  junk_value(plan_slot, modify->ts_junk));
+	text	   *key;
+	ltdb_record record = old_identity(modify, plan_slot, &key);
 
-	if (!delete(estate, modify, DatumGetTextPP(key), &record))
+	if (!ltfdw_target_take(modify->target, key, record.ts_sec))
 	{
 		/* a join may find a row twice, but it is gone after the first time */
 		MemoryContextSwitchTo(old);
 		return NULL;
 	}
+	ltfdw_target_delete(modify->target, key, &record);
+	flush_row(modify);
 	if (result_rel->ri_projectReturning && AttributeNumberIsValid(modify->row_junk))
 		show_deleted_row(result_rel, slot, junk_value(plan_slot, modify->row_junk));
 	MemoryContextSwitchTo(old);
@@ -517,12 +493,8 @@ end(ResultRelInfo *result_rel)
 {
 	Modify	   *modify = result_rel->ri_FdwState;
 
-	if (modify && modify->sender)
-		ltfdw_sender_finish(modify->sender);
-	if (modify && modify->updates)
-		ltfdw_send_writes(ltfdw_connection_get(modify->userid, modify->table->serverid),
-						  modify->table->collection, modify->table->batch_size,
-						  LTFDW_RECORDS, modify->updates);
+	if (modify)
+		ltfdw_target_finish(modify->target);
 }
 
 void

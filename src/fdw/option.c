@@ -60,6 +60,7 @@ static void check_batch_size(DefElem *def);
 static void check_boolean(DefElem *def);
 static void check_collection(DefElem *def);
 static void check_invalid_json(DefElem *def);
+static void check_kind(DefElem *def);
 static void check_column_name(DefElem *def);
 static void check_price(DefElem *def);
 static void check_field(DefElem *def);
@@ -84,6 +85,7 @@ static const LtfdwOption option_table[] = {
 	{"api_key", UserMappingRelationId, check_api_key},
 
 	{"collection", ForeignTableRelationId, check_collection},
+	{"kind", ForeignTableRelationId, check_kind},
 	{"fetch_size", ForeignTableRelationId, check_fetch_size},
 	{"batch_size", ForeignTableRelationId, check_batch_size},
 	{"updatable", ForeignTableRelationId, check_boolean},
@@ -337,6 +339,15 @@ check_invalid_json(DefElem *def)
 }
 
 static void
+check_kind(DefElem *def)
+{
+	const char *value = defGetString(def);
+
+	if (strcmp(value, "records") != 0 && strcmp(value, "kv") != 0)
+		report_bad_value(def, "Valid values are: records, kv.");
+}
+
+static void
 check_write_mode(DefElem *def)
 {
 	const char *value = defGetString(def);
@@ -350,8 +361,9 @@ check_column_name(DefElem *def)
 {
 	const char *value = defGetString(def);
 
-	if (strcmp(value, "key") != 0 && strcmp(value, "ts") != 0 && strcmp(value, "data") != 0)
-		report_bad_value(def, "Valid values are: key, ts, data.");
+	if (strcmp(value, "key") != 0 && strcmp(value, "ts") != 0 && strcmp(value, "data") != 0 &&
+		strcmp(value, "value") != 0)
+		report_bad_value(def, "Valid values are: key, ts, data; in a table of kind 'kv': key, value.");
 }
 
 static void
@@ -412,12 +424,13 @@ price_or_default(const char *value, double default_price)
 }
 
 static LtfdwTable *
-new_table(ForeignServer *server, List *table_options, const char *collection)
+new_table(ForeignServer *server, List *table_options, LtfdwKind kind, const char *collection)
 {
 	LtfdwTable *result = palloc0(sizeof(LtfdwTable));
 	const char *write_mode = get_table_option(table_options, server, "write_mode");
 
 	result->serverid = server->serverid;
+	result->kind = kind;
 	result->write_at_commit = write_mode == NULL || strcmp(write_mode, "commit") == 0;
 	result->collection = pstrdup(collection);
 	result->fetch_size = count_or_default(get_table_option(table_options, server, "fetch_size"),
@@ -439,9 +452,9 @@ new_table(ForeignServer *server, List *table_options, const char *collection)
 
 /* A collection that no foreign table stands for, with its server's options. */
 LtfdwTable *
-ltfdw_table_of_collection(Oid serverid, const char *collection)
+ltfdw_table_of_collection(Oid serverid, LtfdwKind kind, const char *collection)
 {
-	return new_table(GetForeignServer(serverid), NIL, collection);
+	return new_table(GetForeignServer(serverid), NIL, kind, collection);
 }
 
 /* Everything the catalogs say of a foreign table, in the current context. */
@@ -450,8 +463,10 @@ ltfdw_table_load(Relation rel)
 {
 	ForeignTable *table = GetForeignTable(RelationGetRelid(rel));
 	const char *collection = get_option(table->options, "collection");
+	const char *kind = get_option(table->options, "kind");
 	const char *invalid_json = get_option(table->options, "invalid_json");
 	LtfdwTable *result = new_table(GetForeignServer(table->serverid), table->options,
+								   kind && strcmp(kind, "kv") == 0 ? LTFDW_PAIRS : LTFDW_RECORDS,
 								   collection ? collection : RelationGetRelationName(rel));
 
 	result->relid = RelationGetRelid(rel);

@@ -74,6 +74,10 @@ add_plain_paths(PlannerInfo *root, RelOptInfo *rel)
 	ListCell   *cell;
 
 	add_scan_path(root, rel, lrel->pushdown, NIL, &order, NULL);
+
+	/* all pairs come in one answer, in any order */
+	if (lrel->table->kind == LTFDW_PAIRS && lrel->pushdown->all_keys)
+		return;
 	foreach(cell, ltfdw_order_candidates(root, rel))
 	{
 		List	   *pathkeys = ltfdw_order_match(root, rel, lrel->pushdown->single_key,

@@ -13,6 +13,10 @@
  * from the size of the records seen so far.  So memory does not grow with the
  * result, and LTDB never has to hold many answers for us.
  *
+ * Key-value pairs are read like records whose one ts is LTFDW_PAIR_TS: a
+ * "get-value" request for each key.  A key that this transaction has erased is
+ * not asked for.
+ *
  * Which keys there are is known before (keys.c); this file knows nothing of
  * plans and slots.
  *
@@ -202,35 +206,57 @@ sent_to_sec(const LtfdwPage *page)
 	return Max(page->interval.to_sec, 1);
 }
 
-static void
-send_page(LtfdwReader *reader, LtfdwPage *page)
+static ltdb_reply *
+send_fetch(const LtfdwReader *reader, const LtfdwPage *page, ltdb_text key)
 {
-	text	   *key = reader->query.keys.items[page->key_no];
 	ltdb_fetch	fetch = {0};
 
-	page->limit = page_limit(reader);
-	page->count = 0;
-	page->peeked = page->ended = false;
-
-	/* newest first, what is not wanted comes first: a limit would cut the rest */
-	if (reader->reading.reverse && page->interval.to_sec < sent_to_sec(page))
-		page->limit = 0;
-
 	fetch.collection = reader->collection;
-	fetch.key = ltfdw_datum_to_ltdb(key);
+	fetch.key = key;
 	fetch.from_sec = page->interval.from_sec;
 	fetch.to_sec = sent_to_sec(page);
 	fetch.limit = page->limit;
 	fetch.reverse = reader->reading.reverse;
+	return ltdb_send_fetch(ltfdw_connection_handle(reader->conn), &fetch);
+}
+
+static int64
+limit_of(const LtfdwReader *reader, const LtfdwPage *page)
+{
+	/* newest first, what is not wanted comes first: a limit would cut the rest */
+	if (reader->table->kind == LTFDW_PAIRS ||
+		(reader->reading.reverse && page->interval.to_sec < sent_to_sec(page)))
+		return 0;
+	return page_limit(reader);
+}
+
+static void
+send_page(LtfdwReader *reader, LtfdwPage *page)
+{
+	text	   *key = reader->query.keys.items[page->key_no];
+	ltdb_text	sent_key;
+
+	page->count = 0;
+	page->limit = 0;
+	page->peeked = false;
+	page->ended = reader->reading.writes &&
+		ltfdw_writeset_hides_key(reader->reading.writes, key, reader->reading.cid);
+	if (page->ended)
+		return;
+
+	page->limit = limit_of(reader, page);
 	if (reader->counters)
 		reader->counters->requests++;
-	page->reply = ltdb_send_fetch(ltfdw_connection_handle(reader->conn), &fetch);
+	sent_key = ltfdw_datum_to_ltdb(key);
+	page->reply = reader->table->kind == LTFDW_PAIRS
+		? ltdb_send_get_value(ltfdw_connection_handle(reader->conn), reader->collection, sent_key)
+		: send_fetch(reader, page, sent_key);
 	if (page->reply == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	if ((char *) fetch.key.bytes != VARDATA_ANY(key))
-		pfree(unconstify(char *, fetch.key.bytes));
+	if ((char *) sent_key.bytes != VARDATA_ANY(key))
+		pfree(unconstify(char *, sent_key.bytes));
 }
 
 /* Ask for pages ahead, as many as the window takes. */
@@ -299,7 +325,12 @@ ltfdw_reader_bytes(const LtfdwReader *reader)
 	int64		bytes = 0;
 
 	for (int i = 0; i < reader->npages; i++)
-		bytes += ltdb_reply_bytes(reader->pages[(reader->head + i) % WINDOW].reply);
+	{
+		const ltdb_reply *reply = reader->pages[(reader->head + i) % WINDOW].reply;
+
+		if (reply)
+			bytes += ltdb_reply_bytes(reply);
+	}
 	return bytes;
 }
 

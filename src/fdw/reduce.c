@@ -15,7 +15,8 @@
  *
  * It is the same only if every row that the scan shows reaches the step in
  * question: one table, no filter that LTDB leaves to us but those on the key,
- * no set-returning function, no row lock.
+ * no set-returning function, no row lock.  Key-value pairs are one a key, so
+ * there is nothing to leave out.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -238,7 +239,8 @@ ltfdw_reduce_rows(PlannerInfo *root, RelOptInfo *rel, const LtfdwPushdown *pushd
 	Query	   *parse = root->parse;
 	bool		newest;
 
-	if (!scan_is_query(root, rel, pushdown))
+	if (((LtfdwRel *) rel->fdw_private)->table->kind == LTFDW_PAIRS ||
+		!scan_is_query(root, rel, pushdown))
 		return LTFDW_ALL_ROWS;
 	if (parse->distinctClause != NIL)
 	{

@@ -197,7 +197,7 @@ row_limit(ForeignScanState *node, const LtfdwScan *scan)
 	return limit > PG_INT64_MAX - offset ? -1 : limit + offset;
 }
 
-/* ---- one "query" request for the newest record of every key ---- */
+/* ---- one request for the newest record of every key, or for every pair ---- */
 
 /*
  * Whether that request answers the query: it takes one interval, after 1970,
@@ -206,7 +206,8 @@ row_limit(ForeignScanState *node, const LtfdwScan *scan)
 static bool
 is_latest_query(const LtfdwScan *scan, const LtfdwQuery *query)
 {
-	return scan->reduction == LTFDW_ONE_OF_KEY && scan->order.reverse &&
+	return scan->table->kind == LTFDW_RECORDS &&
+		scan->reduction == LTFDW_ONE_OF_KEY && scan->order.reverse &&
 		scan->writes == NULL &&
 		(query->keys.all || query->keys.count == 1) &&
 		query->times.count == 1 && query->times.items[0].to_sec > 0;
@@ -233,59 +234,78 @@ start_latest(LtfdwScan *scan)
 	ltdb_poll(ltfdw_connection_handle(scan->conn));
 }
 
-/* Keep the newest record of a key, if it is one of the query's. */
+/* Keep a row, if its key is one of the query's. */
 static void
-collect_record(ForeignScanState *node, LtfdwScan *scan, const ltdb_record *item)
+collect_record(ForeignScanState *node, LtfdwScan *scan, const LtfdwRecord *record)
 {
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	ExprContext *econtext = node->ss.ps.ps_ExprContext;
-	LtfdwInterval interval = scan->query.times.items[0];
-	LtfdwRecord record = {NULL, item->ts_sec, item->data};
-	MemoryContext old;
 
-	/* from = 0 means no bound to LTDB, and a key may have no name there */
-	if (item->ts_sec < interval.from_sec || item->ts_sec > interval.to_sec)
+	if (scan->key_filter && !key_passes(node, scan, record->key))
 		return;
-	if (item->key.len_bytes == 0)
-	{
-		ltfdw_warn_about_empty_key(scan->table->collection);
-		return;
-	}
-	ResetExprContext(econtext);
-	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	record.key = ltfdw_text_from_ltdb(item->key, "key", scan->table->collection);
-	if (scan->key_filter == NULL || key_passes(node, scan, record.key))
-	{
-		ExecClearTuple(slot);
-		ltfdw_record_to_slot(scan->projection, &record, slot);
-		tuplestore_puttupleslot(scan->stored, slot);
-		ExecClearTuple(slot);
-	}
-	MemoryContextSwitchTo(old);
+	ExecClearTuple(slot);
+	ltfdw_record_to_slot(scan->projection, record, slot);
+	tuplestore_puttupleslot(scan->stored, slot);
+	ExecClearTuple(slot);
 }
 
-/* LTDB_DONE when all newest records are there, or LTDB_WAIT. */
+/* The next of the newest records that is one of the query's. */
 static ltdb_next
-collect_latest(ForeignScanState *node, LtfdwScan *scan, bool wait)
+next_latest(LtfdwScan *scan, LtfdwRecord *record, bool wait)
 {
+	LtfdwInterval interval = scan->query.times.items[0];
 	ltdb_record item;
 	ltdb_next	next;
 
 	for (;;)
 	{
 		next = ltfdw_connection_ask(scan->conn, scan->latest->reply, &item, &scan->counters, wait);
-		if (next == LTDB_ITEM)
-			collect_record(node, scan, &item);
-		else if (next == LTDB_RESTART)
-			tuplestore_clear(scan->stored);
-		else
+		if (next != LTDB_ITEM)
 			break;
+
+		/* from = 0 means no bound to LTDB, and a key may have no name there */
+		if (item.ts_sec < interval.from_sec || item.ts_sec > interval.to_sec)
+			continue;
+		if (item.key.len_bytes == 0)
+		{
+			ltfdw_warn_about_empty_key(scan->table->collection);
+			continue;
+		}
+		record->key = ltfdw_text_from_ltdb(item.key, "key", scan->table->collection);
+		record->ts_sec = item.ts_sec;
+		record->data = item.data;
+		return LTDB_ITEM;
 	}
 	if (next == LTDB_DONE)
 	{
 		ltfdw_counters_add(&scan->counters, scan->latest->reply);
 		ltfdw_reply_release(scan->latest);
 	}
+	return next;
+}
+
+/* LTDB_DONE when all rows of the one answer are there, or LTDB_WAIT. */
+static ltdb_next
+collect_rows(ForeignScanState *node, LtfdwScan *scan, bool wait)
+{
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	ltdb_next	next;
+
+	for (;;)
+	{
+		LtfdwRecord record;
+
+		next = scan->pairs ? ltfdw_pairs_next(scan->pairs, &record, wait)
+			: next_latest(scan, &record, wait);
+		if (next == LTDB_ITEM)
+			collect_record(node, scan, &record);
+		else if (next == LTDB_RESTART)
+			tuplestore_clear(scan->stored);
+		else
+			break;
+		ResetExprContext(econtext);
+	}
+	MemoryContextSwitchTo(old);
 	return next;
 }
 
@@ -336,6 +356,8 @@ forget(LtfdwScan *scan)
 		tuplestore_end(scan->stored);
 	scan->stored = NULL;
 	scan->values = NULL;
+	scan->latest = NULL;
+	scan->pairs = NULL;
 	scan->phase = LTFDW_BEFORE;
 	MemoryContextReset(scan->query_cxt);
 }
@@ -357,6 +379,44 @@ start_again(ForeignScanState *node, LtfdwScan *scan)
 	return same;
 }
 
+/* The keys of records that only this transaction knows of. */
+static void
+add_own_keys(LtfdwScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->query_cxt);
+
+	if (scan->writes)
+		ltfdw_writeset_add_keys(scan->writes, ltfdw_intervals_span(scan->query.times),
+								scan->cid, &scan->query.keys);
+	MemoryContextSwitchTo(old);
+}
+
+/* The keys are not known: ask for them, or for all rows at once. */
+static void
+start_with_all_keys(ForeignScanState *node, LtfdwScan *scan)
+{
+	if (scan->table->kind == LTFDW_PAIRS)
+	{
+		scan->pairs = ltfdw_pairs_start(scan->conn, scan->table, false, scan->writes, scan->cid,
+										&scan->counters);
+		scan->phase = LTFDW_COLLECTING;
+	}
+	else if (scan->writes && ltfdw_writeset_hides_all(scan->writes, scan->cid))
+	{
+		/* none of those on the server */
+		scan->query.keys.all = false;
+		add_own_keys(scan);
+		start_reading(node, scan);
+	}
+	else
+	{
+		scan->key_list = ltfdw_key_list_start(scan->conn, scan->table->collection,
+											  ltfdw_intervals_span(scan->query.times),
+											  &scan->counters);
+		scan->phase = LTFDW_LISTING;
+	}
+}
+
 /* Compute what to ask for, and ask. */
 static void
 start(ForeignScanState *node, LtfdwScan *scan)
@@ -375,13 +435,17 @@ start(ForeignScanState *node, LtfdwScan *scan)
 	else
 	{
 		bool		latest;
+		bool		all_pairs;
 
 		if (scan->conn == NULL)
 			connect(node, scan);
 		scan->cid = node->ss.ps.state->es_snapshot->curcid;
-		scan->writes = ltfdw_transaction_writes(scan->userid, scan->table, LTFDW_RECORDS);
+		scan->writes = ltfdw_transaction_writes(scan->userid, scan->table);
 		latest = is_latest_query(scan, &scan->query);
-		if (latest || scan->keep)
+		all_pairs = scan->table->kind == LTFDW_PAIRS && scan->query.keys.all;
+		if (scan->table->kind == LTFDW_PAIRS)
+			scan->query.times.items[0] = ltfdw_pair_interval;
+		if (latest || all_pairs || scan->keep)
 			scan->stored = tuplestore_begin_heap(false, false, work_mem);
 		if (latest)
 		{
@@ -389,12 +453,7 @@ start(ForeignScanState *node, LtfdwScan *scan)
 			scan->phase = LTFDW_COLLECTING;
 		}
 		else if (scan->query.keys.all)
-		{
-			scan->key_list = ltfdw_key_list_start(scan->conn, scan->table->collection,
-												  ltfdw_intervals_span(scan->query.times),
-												  &scan->counters);
-			scan->phase = LTFDW_LISTING;
-		}
+			start_with_all_keys(node, scan);
 		else
 			start_reading(node, scan);
 	}
@@ -453,18 +512,6 @@ read_row(LtfdwScan *scan, TupleTableSlot *slot, bool wait)
 	return next;
 }
 
-/* The keys of records that only this transaction knows of. */
-static void
-add_own_keys(LtfdwScan *scan)
-{
-	MemoryContext old = MemoryContextSwitchTo(scan->query_cxt);
-
-	if (scan->writes)
-		ltfdw_writeset_add_keys(scan->writes, ltfdw_intervals_span(scan->query.times),
-								scan->cid, &scan->query.keys);
-	MemoryContextSwitchTo(old);
-}
-
 /* Wait for what comes before the first row; LTDB_WAIT if that is not there. */
 static ltdb_next
 prepare_rows(ForeignScanState *node, LtfdwScan *scan, bool wait)
@@ -482,11 +529,30 @@ prepare_rows(ForeignScanState *node, LtfdwScan *scan, bool wait)
 	}
 	else if (scan->phase == LTFDW_COLLECTING)
 	{
-		next = collect_latest(node, scan, wait);
+		next = collect_rows(node, scan, wait);
 		if (next == LTDB_DONE)
 			scan->phase = LTFDW_STORED;
 	}
 	return next;
+}
+
+/*
+ * The next record instead of the next row, for whoever has no use for rows;
+ * false at the end.  Only for a scan of records that keeps none and reads all.
+ */
+bool
+ltfdw_scan_next_record(ForeignScanState *node, LtfdwRecord *record)
+{
+	LtfdwScan  *scan = node->fdw_state;
+
+	if (scan->again)
+	{
+		scan->again = false;
+		start(node, scan);
+	}
+	(void) prepare_rows(node, scan, true);
+	return scan->phase == LTFDW_READING &&
+		ltfdw_reader_next(scan->reader, record, true) == LTDB_ITEM;
 }
 
 /*

@@ -42,12 +42,11 @@ typedef struct Batch
 struct LtfdwSender
 {
 	LtfdwConn  *conn;
+	LtfdwKind	kind;
 	ltdb_text	collection;
 	int			batch_size;
-	bool		at_end;			/* send nothing before ltfdw_sender_finish() */
 	MemoryContext cxt;
 	Batch	   *batch;			/* being filled, or NULL */
-	List	   *waiting;		/* full Batches, if at_end */
 
 	/* messages in flight, oldest first: a ring */
 	ltdb_reply *replies[WINDOW];
@@ -66,20 +65,16 @@ release_replies(void *arg)
 	sender->nreplies = 0;
 }
 
-/*
- * Lives in the current context, and frees its replies with it.  A statement
- * that also reads the collection must not meet its own writes there: it asks
- * for them to be sent at_end.
- */
+/* Lives in the current context, and frees its replies with it. */
 LtfdwSender *
-ltfdw_sender_new(LtfdwConn *conn, const char *collection, int batch_size, bool at_end)
+ltfdw_sender_new(LtfdwConn *conn, const LtfdwTable *table)
 {
 	LtfdwSender *sender = palloc0(sizeof(LtfdwSender));
 
 	sender->conn = conn;
-	sender->collection = ltfdw_text_to_ltdb(collection, strlen(collection));
-	sender->batch_size = batch_size;
-	sender->at_end = at_end;
+	sender->kind = table->kind;
+	sender->collection = ltfdw_text_to_ltdb(table->collection, strlen(table->collection));
+	sender->batch_size = table->batch_size;
 	sender->cxt = CurrentMemoryContext;
 	sender->release.func = release_replies;
 	sender->release.arg = sender;
@@ -100,6 +95,7 @@ wait_for_oldest(LtfdwSender *sender)
 	sender->nreplies--;
 }
 
+/* Call before a message is sent, and pass() after. */
 static void
 make_room(LtfdwSender *sender)
 {
@@ -108,7 +104,7 @@ make_room(LtfdwSender *sender)
 }
 
 static void
-take_reply(LtfdwSender *sender, ltdb_reply *reply)
+pass(LtfdwSender *sender, ltdb_reply *reply)
 {
 	if (reply == NULL)
 		ereport(ERROR,
@@ -116,6 +112,7 @@ take_reply(LtfdwSender *sender, ltdb_reply *reply)
 				 errmsg("out of memory")));
 	sender->replies[(sender->head + sender->nreplies) % WINDOW] = reply;
 	sender->nreplies++;
+	ltdb_poll(ltfdw_connection_handle(sender->conn));
 }
 
 /*
@@ -138,9 +135,8 @@ send_deletes_one_by_one(LtfdwSender *sender, Batch *batch)
 			continue;
 		}
 		make_room(sender);
-		take_reply(sender, ltdb_send_delete_record(handle, sender->collection, record->key,
-												   record->ts_sec));
-		ltdb_poll(handle);
+		pass(sender, ltdb_send_delete_record(handle, sender->collection, record->key,
+											 record->ts_sec));
 	}
 	return kept;
 }
@@ -155,13 +151,10 @@ send_batch(LtfdwSender *sender, Batch *batch)
 	if (batch->count > 0)
 	{
 		make_room(sender);
-		if (batch->kind == WRITE_INSERT)
-			take_reply(sender, ltdb_send_insert(handle, sender->collection,
-												batch->records, batch->count));
-		else
-			take_reply(sender, ltdb_send_delete_records(handle, sender->collection,
-														batch->records, batch->count));
-		ltdb_poll(handle);
+		pass(sender, batch->kind == WRITE_INSERT
+			 ? ltdb_send_insert(handle, sender->collection, batch->records, batch->count)
+			 : ltdb_send_delete_records(handle, sender->collection, batch->records,
+										batch->count));
 	}
 	MemoryContextDelete(batch->cxt);
 }
@@ -191,24 +184,15 @@ copy_text(ltdb_text value)
 	return value;
 }
 
-/* Close the batch being filled and, unless all is sent at the end, send it. */
+/* Send the batch being filled. */
 void
 ltfdw_sender_flush(LtfdwSender *sender)
 {
 	Batch	   *batch = sender->batch;
-	MemoryContext old;
 
-	if (batch == NULL)
-		return;
 	sender->batch = NULL;
-	if (!sender->at_end)
-	{
+	if (batch)
 		send_batch(sender, batch);
-		return;
-	}
-	old = MemoryContextSwitchTo(sender->cxt);
-	sender->waiting = lappend(sender->waiting, batch);
-	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -238,45 +222,63 @@ add_record(LtfdwSender *sender, WriteKind kind, const ltdb_record *record)
 	MemoryContextSwitchTo(old);
 }
 
-/* The record is copied. */
+/* ---- what can be sent ---- */
+
+/* Store a record, or a pair, which is a message of its own.  It is copied. */
 void
-ltfdw_sender_insert(LtfdwSender *sender, const ltdb_record *record)
+ltfdw_sender_put(LtfdwSender *sender, const ltdb_record *record)
 {
-	add_record(sender, WRITE_INSERT, record);
+	if (sender->kind == LTFDW_RECORDS)
+	{
+		add_record(sender, WRITE_INSERT, record);
+		return;
+	}
+	make_room(sender);
+	pass(sender, ltdb_send_set_value(ltfdw_connection_handle(sender->conn), sender->collection,
+									 record->key, record->data));
 }
 
-/* Only key and ts count. */
+/* Delete a record or a pair; only key and ts count. */
 void
 ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record)
 {
-	ltdb_record identity = {record->key, record->ts_sec, {"", 0}};
+	if (sender->kind == LTFDW_RECORDS)
+	{
+		ltdb_record identity = {record->key, record->ts_sec, {"", 0}};
 
-	add_record(sender, WRITE_DELETE, &identity);
+		add_record(sender, WRITE_DELETE, &identity);
+		return;
+	}
+	make_room(sender);
+	pass(sender, ltdb_send_delete_value(ltfdw_connection_handle(sender->conn),
+										sender->collection, record->key));
 }
 
-/* Set a key-value pair, or delete it if there is no value: a message of its own. */
+/* Delete all records of a key; with a collection's last key go its pairs. */
 void
-ltfdw_sender_set_value(LtfdwSender *sender, ltdb_text key, const ltdb_text *value)
+ltfdw_sender_delete_key(LtfdwSender *sender, ltdb_text key)
 {
-	ltdb_conn  *handle = ltfdw_connection_handle(sender->conn);
-
+	ltfdw_sender_flush(sender);
 	make_room(sender);
-	take_reply(sender, value
-			   ? ltdb_send_set_value(handle, sender->collection, key, *value)
-			   : ltdb_send_delete_value(handle, sender->collection, key));
-	ltdb_poll(handle);
+	pass(sender, ltdb_send_delete_key(ltfdw_connection_handle(sender->conn),
+									  sender->collection, key));
+}
+
+/* Delete the collection, pairs included. */
+void
+ltfdw_sender_delete_collection(LtfdwSender *sender)
+{
+	ltfdw_sender_flush(sender);
+	make_room(sender);
+	pass(sender, ltdb_send_delete_collection(ltfdw_connection_handle(sender->conn),
+											 sender->collection));
 }
 
 /* Send what is left, and wait until everything sent is acknowledged. */
 void
 ltfdw_sender_finish(LtfdwSender *sender)
 {
-	ListCell   *cell;
-
 	ltfdw_sender_flush(sender);
-	foreach(cell, sender->waiting)
-		send_batch(sender, lfirst(cell));
-	sender->waiting = NIL;
 	while (sender->nreplies > 0)
 		wait_for_oldest(sender);
 }

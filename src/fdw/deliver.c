@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver.c
+ *		Sends write sets, in an order that loses nothing on the way.
+ *
+ * First what is added, then what is erased, then what comes in the place of
+ * what was erased, then single deletions; each part of all the sets is
+ * acknowledged before the next begins.  So if the sending fails in the middle,
+ * a record that was to move, within a collection or from one to another, may
+ * be found at both places, but not at none.
+ *
+ * What a set is made of is writeset.c's business, how something is erased
+ * erase.c's.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw.h"
+
+#include "utils/memutils.h"
+
+typedef struct Delivery
+{
+	const LtfdwDestination *destination;
+	LtfdwConn  *conn;			/* NULL until something is sent */
+	LtfdwSender *sender;
+	LtfdwParts	parts;
+	int64		sent;
+} Delivery;
+
+static void
+delivery_callback(void *arg)
+{
+	const Delivery *delivery = arg;
+	const LtfdwTable *table = delivery->destination->table;
+
+	errcontext(table->kind == LTFDW_PAIRS
+			   ? "sending key-value pairs to LTDB collection \"%s\": up to " INT64_FORMAT " of " INT64_FORMAT " writes may have been stored"
+			   : "sending the transaction's writes to LTDB collection \"%s\": up to " INT64_FORMAT " of " INT64_FORMAT " may have been stored",
+			   table->collection, delivery->sent, delivery->parts.total);
+}
+
+/* ---- one part of one set ---- */
+
+static void
+send_put(text *key, const LtfdwWrite *write, void *arg)
+{
+	Delivery   *delivery = arg;
+	ltdb_record record = {ltfdw_datum_to_ltdb(key), write->ts_sec, write->data};
+
+	delivery->sent++;
+	ltfdw_sender_put(delivery->sender, &record);
+}
+
+static void
+send_delete(text *key, const LtfdwWrite *write, void *arg)
+{
+	Delivery   *delivery = arg;
+	ltdb_record record = {ltfdw_datum_to_ltdb(key), write->ts_sec, {"", 0}};
+
+	delivery->sent++;
+	ltfdw_sender_delete(delivery->sender, &record);
+}
+
+/* Whether the collection's other kind is to be erased as well. */
+static bool
+other_kind_is_erased(const Delivery *delivery, const Delivery *all, int count)
+{
+	const LtfdwDestination *mine = delivery->destination;
+
+	for (int i = 0; i < count; i++)
+	{
+		const LtfdwDestination *other = all[i].destination;
+
+		if (other->table->kind != mine->table->kind && other->umid == mine->umid &&
+			strcmp(other->table->collection, mine->table->collection) == 0)
+			return ltfdw_writeset_is_erased(other->writes);
+	}
+	return false;
+}
+
+static void
+erase(Delivery *delivery, const Delivery *all, int count)
+{
+	const LtfdwDestination *destination = delivery->destination;
+	bool		other_erased = other_kind_is_erased(delivery, all, count);
+
+	delivery->sent += delivery->parts.count[LTFDW_ERASED];
+	if (!ltfdw_writeset_is_erased(destination->writes))
+	{
+		int			nkeys;
+		LtfdwErasedKey *keys = ltfdw_writeset_erased_keys(destination->writes, &nkeys);
+
+		ltfdw_erase_keys(delivery->conn, destination->table, keys, nkeys);
+	}
+	else if (destination->table->kind == LTFDW_RECORDS)
+		ltfdw_erase_records(delivery->conn, destination->table, other_erased);
+	else if (!other_erased)
+		ltfdw_erase_pairs(delivery->conn, destination->table);
+}
+
+/* Send a part; ltfdw_sender_finish() waits until it is acknowledged. */
+static void
+send_part(Delivery *delivery, LtfdwPart part, const Delivery *all, int count)
+{
+	const LtfdwDestination *destination = delivery->destination;
+
+	if (delivery->conn == NULL)
+	{
+		delivery->conn = ltfdw_connection_get(destination->userid, destination->table->serverid);
+		delivery->sender = ltfdw_sender_new(delivery->conn, destination->table);
+	}
+	if (part == LTFDW_ERASED)
+		erase(delivery, all, count);
+	else
+		ltfdw_writeset_walk(destination->writes, part,
+							part == LTFDW_REMOVED ? send_delete : send_put, delivery);
+	ltfdw_sender_flush(delivery->sender);
+}
+
+/* ---- all of them ---- */
+
+static void
+deliver_part(Delivery *deliveries, int count, LtfdwPart part)
+{
+	ErrorContextCallback callback;
+
+	callback.callback = delivery_callback;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	for (int i = 0; i < count; i++)
+	{
+		callback.arg = &deliveries[i];
+		if (deliveries[i].parts.count[part] > 0)
+			send_part(&deliveries[i], part, deliveries, count);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		callback.arg = &deliveries[i];
+		if (deliveries[i].sender)
+			ltfdw_sender_finish(deliveries[i].sender);
+	}
+	error_context_stack = callback.previous;
+}
+
+/* Send all that Destinations hold, and wait until all of it is acknowledged. */
+void
+ltfdw_deliver(List *destinations)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw sending",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	Delivery   *deliveries = palloc0(list_length(destinations) * sizeof(Delivery));
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Delivery   *delivery = &deliveries[count++];
+
+		delivery->destination = lfirst(cell);
+		delivery->parts = ltfdw_writeset_count(delivery->destination->writes);
+	}
+	for (int part = 0; part < LTFDW_NPARTS; part++)
+		deliver_part(deliveries, count, part);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+}
