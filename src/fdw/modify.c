@@ -333,14 +333,48 @@ key_of_slot(const LtfdwTable *table, TupleTableSlot *slot)
 	return DatumGetTextPP(slot_getattr(slot, table->key_att, &isnull));
 }
 
+/*
+ * PostgreSQL leaves constraints on foreign tables to whoever keeps the data.
+ * LTDB knows none, so they are checked here, as for a local table: NOT NULL,
+ * CHECK, and, unless the row was routed here by it, the partition's own.
+ */
+static void
+check_constraints(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot, bool routed)
+{
+	Relation	rel = result_rel->ri_RelationDesc;
+
+	if (RelationGetDescr(rel)->constr)
+		ExecConstraints(result_rel, slot, estate);
+	if (rel->rd_rel->relispartition && !routed &&
+		!ExecPartitionCheck(result_rel, slot, estate, false))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("new row for relation \"%s\" violates partition constraint",
+						RelationGetRelationName(rel)),
+				 errhint("PostgreSQL does not move rows out of a foreign partition: DELETE the row and INSERT it anew."),
+				 errtable(rel)));
+}
+
+/* Routing has checked the partition, but not what a trigger has made of the row since. */
+static bool
+was_routed(const ResultRelInfo *result_rel)
+{
+	const TriggerDesc *triggers = result_rel->ri_TrigDesc;
+
+	return result_rel->ri_RootResultRelInfo != NULL &&
+		!(triggers && triggers->trig_insert_before_row);
+}
+
 TupleTableSlot *
 ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot,
 						TupleTableSlot *plan_slot)
 {
 	Modify	   *modify = result_rel->ri_FdwState;
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
-	ltdb_record record = ltfdw_record_from_slot(modify->table, slot);
+	ltdb_record record;
 
+	check_constraints(estate, result_rel, slot, was_routed(result_rel));
+	record = ltfdw_record_from_slot(modify->table, slot);
 	ltfdw_target_put(modify->target, key_of_slot(modify->table, slot), &record);
 	flush_row(modify);
 	show_stored(modify->table, slot, &record);
@@ -445,8 +479,10 @@ ltfdw_ExecForeignUpdate(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	text	   *old_key;
 	ltdb_record before = old_identity(modify, plan_slot, &old_key);
-	ltdb_record after = ltfdw_identity_from_slot(modify->table, slot);
+	ltdb_record after;
 
+	check_constraints(estate, result_rel, slot, false);
+	after = ltfdw_identity_from_slot(modify->table, slot);
 	if (!ltfdw_target_take(modify->target, old_key, before.ts_sec) ||
 		!updated_data(result_rel, modify, old_key, before.ts_sec, slot, &after.data))
 	{
