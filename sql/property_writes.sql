@@ -35,7 +35,7 @@ DECLARE
   shift text := CASE n WHEN 1 THEN '1000' ELSE 'interval ''1000 s''' END;
   condition text := a_condition(n);
 BEGIN
-  CASE floor(random() * 8)::int
+  CASE floor(random() * 9)::int
     WHEN 0, 1 THEN
       foreign_sql := format('INSERT INTO %s VALUES %s', f, a_row(n));
       local_sql := replace(foreign_sql, f, l) || replace_;
@@ -58,6 +58,13 @@ BEGIN
     WHEN 6 THEN
       foreign_sql := format('INSERT INTO %s SELECT key || ''2'', ts, %s FROM %s WHERE %s AND length(key) = 1', f, CASE n WHEN 1 THEN 'data' ELSE 'v, w' END, f, condition);
       local_sql := replace(foreign_sql, f, l) || replace_;
+    WHEN 7 THEN
+      -- whole keys, and everything
+      local_sql := format('DELETE FROM %s WHERE %s', l, one_of('true', 'key = ''a''', 'key <> ''b'''));
+      foreign_sql := CASE
+        WHEN random() < 0.5 AND local_sql LIKE '% true' THEN format('TRUNCATE %s', f)
+        WHEN random() < 0.5 AND local_sql LIKE '% = %' THEN format('DO $do$BEGIN PERFORM ltdb_delete_key(''ltdb'', %L, ''a''); END$do$', f)
+        ELSE replace(local_sql, 'FROM ' || l, 'FROM ' || f) END;
     ELSE
       foreign_sql := format('DELETE FROM %s USING (VALUES (''a''), (''a''), (''c'')) v(k) WHERE key = v.k AND %s', f, condition);
       local_sql := replace(foreign_sql, 'FROM ' || f, 'FROM ' || l);
