@@ -43,8 +43,10 @@ END $$;
 CREATE TRIGGER each BEFORE INSERT OR UPDATE OR DELETE ON parent FOR EACH ROW EXECUTE FUNCTION tell_row();
 CREATE TRIGGER each_after AFTER INSERT OR UPDATE OR DELETE ON parent FOR EACH ROW EXECUTE FUNCTION tell_row();
 INSERT INTO parent VALUES ('f', 3, 'x'), ('l', 3, 'x');
-UPDATE parent SET ts = 4 WHERE ts = 3;
-DELETE FROM parent WHERE ts = 4;
+UPDATE parent SET ts = 4 WHERE key = 'f';
+UPDATE parent SET ts = 4 WHERE key = 'l';
+DELETE FROM parent WHERE key = 'f';
+DELETE FROM parent WHERE key = 'l';
 DROP TABLE parent;
 
 -- INSTEAD OF triggers of a view over each table
