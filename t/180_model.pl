@@ -61,6 +61,11 @@ my $local_side = q{
 	$$ SELECT key FROM l_pairs WHERE server = $1 AND collection = $2 $$;
 	CREATE FUNCTION local_kv_all(text, text) RETURNS TABLE (key text, value text) LANGUAGE sql STABLE AS
 	$$ SELECT key, value FROM l_pairs WHERE server = $1 AND collection = $2 $$;
+	CREATE FUNCTION local_latest(server_ text, collection_ text, at timestamptz DEFAULT 'infinity') RETURNS TABLE (key text, ts timestamptz) LANGUAGE plpgsql AS $$
+	BEGIN
+		RETURN QUERY EXECUTE format('SELECT key, max(to_timestamp(ts)) FROM %I WHERE to_timestamp(ts) <= $1 GROUP BY key',
+			(SELECT 'l_' || name FROM tables WHERE server = server_ AND collection = collection_)) USING at;
+	END $$;
 	CREATE FUNCTION local_delete_key(text, text, key text) RETURNS void LANGUAGE plpgsql AS
 	$$ BEGIN EXECUTE format('DELETE FROM %I WHERE key = $1', (SELECT 'l_' || name FROM tables WHERE server = $1 AND collection = $2)) USING key; END $$;
 
@@ -208,6 +213,8 @@ my @reads = (
 	[ 2, 'DELETE FROM {t} WHERE {where} RETURNING key, ts, data', sorted => 1 ],
 	[ 1, 'WITH w AS (INSERT INTO {t} (key, ts, data) VALUES {rows} RETURNING 1) SELECT (SELECT count(*) FROM w), count(*) FROM {t}' ],
 	[ 1, 'WITH w AS (DELETE FROM {t} WHERE {where} RETURNING key, ts, data) INSERT INTO {u} (key, ts, data) SELECT key, ts, data FROM w' ],
+	[ 1, 'SELECT key, ts FROM {f}_latest({collection})', sorted => 1 ],
+	[ 1, 'SELECT key, ts FROM {f}_latest({collection}, at => to_timestamp({n}))', sorted => 1 ],
 	[ 2, 'SELECT {f}_kv_get({collection}, {key})' ],
 	[ 1, 'SELECT p FROM {f}_kv_all({collection}) p', sorted => 1 ],
 	[ 1, 'SELECT k FROM {f}_kv_keys({collection}) k', sorted => 1 ],
@@ -295,6 +302,7 @@ sub make_transaction
 	my @steps;
 	my @savepoints;
 	my @cursors;
+	my %held;
 	my $made = 0;
 	my $add = sub { push @steps, { both => $_[0] } };
 	my $statement = sub {
@@ -342,11 +350,12 @@ sub make_transaction
 		{
 			push @cursors, ++$made;
 			my $query = make_statement(choose([ grep { $$_[1] =~ /^SELECT.*ORDER BY/ } @reads ]), @at_commit);
-			push @steps, declare($made, $query);
+			$held{$made} = rand() < 0.3;
+			push @steps, declare($made, $query, $held{$made} ? 'WITH HOLD' : '');
 		}
 		elsif (@cursors) { push @steps, fetch(one_of(@cursors), a_number(1, 4)) }
 	}
-	push @steps, fetch($_, 'ALL') for grep { rand() < 0.8 } @cursors;
+	push @steps, fetch($_, 'ALL') for grep { !$held{$_} && rand() < 0.8 } @cursors;
 	if (rand() < 0.06)
 	{
 		$add->('INSERT INTO once VALUES (1), (1)');
@@ -356,17 +365,27 @@ sub make_transaction
 	{
 		push @steps, { both => 'SELECT 1 / 0', state => '22012' }, { both => one_of('COMMIT', 'ROLLBACK') };
 	}
-	else { $add->(one_of('COMMIT', 'COMMIT', 'COMMIT', 'ROLLBACK')) }
+	elsif (rand() < 0.25) { $add->('ROLLBACK') }
+	else
+	{
+		$add->('COMMIT');
+		for my $cursor (grep { $held{$_} } @cursors)
+		{
+			push @steps, fetch($cursor, 'ALL');
+			$add->("CLOSE f$cursor");
+			$add->("CLOSE l$cursor");
+		}
+	}
 	return @steps;
 }
 
 sub declare
 {
-	my ($number, $query) = @_;
+	my ($number, $query, $hold) = @_;
 
 	return {
-		foreign => "DECLARE f$number NO SCROLL CURSOR FOR $query->{foreign}",
-		local => "DECLARE l$number NO SCROLL CURSOR FOR $query->{local}",
+		foreign => "DECLARE f$number NO SCROLL CURSOR $hold FOR $query->{foreign}",
+		local => "DECLARE l$number NO SCROLL CURSOR $hold FOR $query->{local}",
 		touched => [] };
 }
 
