@@ -148,6 +148,7 @@ my @writes = (
 	[ 5, 'INSERT INTO {t} (key, ts, data) VALUES {rows}' ],
 	[ 2, 'INSERT INTO {t} (key, ts, data) VALUES ({key}, {ts}, {data}), ({key}, {ts1}, {data1}), ({key}, {ts}, {data2})' ],
 	[ 2, 'INSERT INTO {t} (key, ts, data) SELECT key, ts + {n}, data FROM {t} WHERE {where} AND ts < 100' ],
+	[ 2, q(INSERT INTO {t} (key, ts, data) SELECT key, ts, left(data, 4) || '+' FROM generate_series(1, 3) s, LATERAL (SELECT * FROM {t} WHERE s > 0 AND {where} OFFSET 0) x) ],
 	[ 2, 'INSERT INTO {t} (key, ts, data) SELECT key, ts, data || {data} FROM {u} WHERE {where}' ],
 	[ 2, 'INSERT INTO {t} (data, key, ts) SELECT x.data, {key}, y.ts FROM {t} x JOIN {t} y ON x.key = y.key AND x.ts = y.ts WHERE x.key = {key1} AND y.ts > {ts}' ],
 	[ 1, 'EXECUTE put_{t}({key}, {ts}, {data})', block => 0 ],
