@@ -87,8 +87,27 @@ INSERT INTO commit_w VALUES ('twice', 4, '');
 SELECT * FROM commit_w ORDER BY key, ts;
 COMMIT;
 SELECT * FROM commit_w ORDER BY key, ts;
+
+-- a deferred trigger of a local table writes at COMMIT, and may still fail there
+CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO commit_w VALUES ('deferred', NEW.ts, NEW.data);
+  PERFORM 1 / NEW.ts;
+  RETURN NULL;
+END $$;
+DROP TRIGGER copy ON local_w;
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON local_w DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit();
+BEGIN;
+INSERT INTO local_w VALUES ('l', 5, 'x');
+SELECT count(*) FROM commit_w WHERE key = 'deferred';
+COMMIT;
+BEGIN;
+INSERT INTO commit_w VALUES ('deferred', 6, 'x');
+INSERT INTO local_w VALUES ('l', 0, 'x');
+COMMIT;
+SELECT * FROM commit_w WHERE key = 'deferred';
 CREATE CONSTRAINT TRIGGER later AFTER INSERT ON commit_w DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail();
 \set ECHO none
 \i sql/include/everywhere_drop.psql
-DROP FUNCTION tell, change, protect, fail, copy_to_commit;
+DROP FUNCTION tell, change, protect, fail, copy_to_commit, at_commit;
 \i sql/include/teardown.psql
