@@ -191,7 +191,8 @@ for my $down ($ltdb, $second)
 	$down->start;
 	is($session->query('SELECT count(*) FROM local_log'), 0, '... and nothing is committed here');
 	is($session->query('SELECT count(*) FROM elsewhere'), 0, '... nor on the second server');
-	is($session->query($complete), $first ? 't' : 'f', $first ? '... but on the first' : '... nor on the first');
+	is($session->query($begun), $first ? 't' : 'f', $first ? '... but on the first' : '... nor on the first');
+	is($session->query($permitted), 't', '... where each record is as it was or as it was to be');
 	is($session->error("$work INSERT INTO elsewhere SELECT 'k', n, n FROM generate_series(1, $ROWS) n; COMMIT"), '',
 		'... and the transaction can be run again');
 	is($session->query($complete) . $session->query('SELECT count(*) FROM elsewhere'), "t$ROWS",
