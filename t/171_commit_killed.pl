@@ -17,6 +17,7 @@ use lib $FindBin::RealBin;
 
 use LtdbSession;
 use LtdbTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -105,6 +106,18 @@ sub await
 	return 0;
 }
 
+sub await_log
+{
+	my ($message) = @_;
+
+	for (1 .. 500)
+	{
+		return 1 if slurp_file($node->logfile) =~ $message;
+		sleep 0.02;
+	}
+	return 0;
+}
+
 # What must be true afterwards, whatever it was.
 sub look_around
 {
@@ -150,8 +163,10 @@ like(commit_and(sub { }), qr/canceling statement due to statement timeout/, 'a C
 $session->query('RESET statement_timeout');
 look_around('timed out');
 
+# the postmaster ends all other sessions, too, a little later
 begin_anew();
 commit_and(sub { kill 'KILL', $session->backend });
+ok(await_log(qr/all server processes terminated; reinitializing/), 'a backend that is killed takes the others with it');
 connect_again();
 look_around('backend killed');
 
