@@ -190,6 +190,36 @@ for my $how (sub { }, sub { $ltdb->resume })
 	look_around('server killed', 1);
 }
 
+# ---- records that move ----
+
+# in the order of keys and ts, or against it
+for my $move ([ 'from', q(key = 'to') ], [ 'to', q(key = 'from') ], [ 'k', 'ts = ts + 100000' ], [ 'k', 'ts = ts - 100000' ])
+{
+	my ($from, $set) = @$move;
+
+	$session->query(qq{
+		DELETE FROM metrics;
+		INSERT INTO metrics SELECT '$from', n, n FROM generate_series(200001, 200000 + $ROWS) n;
+		BEGIN; UPDATE metrics SET $set});
+	$ltdb->pause;
+	$session->start('COMMIT');
+	$other->await_waiting($session);
+	$other->query('SELECT pg_cancel_backend(' . $session->backend . ')');
+	$session->finish;
+	$ltdb->resume;
+	is($session->query('SELECT count(DISTINCT data) FROM metrics'), $ROWS, "no record is lost that moves by $set");
+}
+
+# to another server, which is down
+begin_anew();
+$session->query(q{
+	DELETE FROM elsewhere;
+	BEGIN; WITH gone AS (DELETE FROM metrics WHERE key = 'updated' RETURNING *) INSERT INTO elsewhere SELECT * FROM gone});
+$second->kill;
+$session->error('COMMIT');
+$second->start;
+is($session->query("SELECT count(*) FROM metrics WHERE key = 'updated'"), $ROWS, 'nor one that moves to a server that is down');
+
 # ---- one of two servers ----
 
 for my $down ($ltdb, $second)
