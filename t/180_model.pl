@@ -44,6 +44,12 @@ my @all = sort keys %tables;
 my $local_side = q{
 	CREATE TABLE tables (name text PRIMARY KEY, server text, collection text, UNIQUE (server, collection));
 	CREATE TABLE l_pairs (server text, collection text, key text, value text, PRIMARY KEY (server, collection, key));
+	CREATE FUNCTION replace_pair() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		DELETE FROM l_pairs WHERE (server, collection, key) = (NEW.server, NEW.collection, NEW.key);
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER replace_ BEFORE INSERT ON l_pairs FOR EACH ROW EXECUTE FUNCTION replace_pair();
 	CREATE TABLE k (key text, n int);
 	INSERT INTO k VALUES ('a', 1), ('a', 2), ('c', 4), ('ä', 0), (NULL, 3);
 	CREATE TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED);
@@ -69,6 +75,12 @@ my $local_side = q{
 	END $$;
 	CREATE FUNCTION local_delete_key(text, text, key text) RETURNS void LANGUAGE plpgsql AS
 	$$ BEGIN EXECUTE format('DELETE FROM %I WHERE key = $1', (SELECT 'l_' || name FROM tables WHERE server = $1 AND collection = $2)) USING key; END $$;
+
+	CREATE FUNCTION local_delete_collection(text, text) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		EXECUTE format('DELETE FROM %I', (SELECT 'l_' || name FROM tables WHERE server = $1 AND collection = $2));
+		DELETE FROM l_pairs WHERE server = $1 AND collection = $2;
+	END $$;
 
 	CREATE FUNCTION differences(VARIADIC names text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
 	DECLARE
@@ -170,8 +182,17 @@ my @writes = (
 	[ 1, 'TRUNCATE {t}', local => 'DELETE FROM {t}', uncounted => 1, block => 0, cursors => 0, truncates => 1 ],
 	[ 1, 'TRUNCATE {t}, {u}', local => 'DELETE FROM {t}; DELETE FROM {u}', uncounted => 1, block => 0, cursors => 0, truncates => 1 ],
 	[ 2, 'SELECT {f}_delete_key({collection}, {key})', immediate => 0 ],
+	[ 1, 'SELECT {f}_delete_collection({collection})', immediate => 0 ],
+	[ 2, 'DELETE FROM {t} WHERE key = {key}' ],
 	[ 3, 'SELECT {f}_kv_set({collection}, {key}, {data})', immediate => 0 ],
 	[ 1, 'SELECT {f}_kv_delete({collection}, {key})', immediate => 0 ],
+	[ 3, 'INSERT INTO {t}_kv VALUES ({key}, {data}), ({key1}, {data1})' ],
+	[ 1, q(INSERT INTO {t}_kv SELECT key || 'x', value FROM {u}_kv WHERE key <> {key} AND length(key) < 3) ],
+	[ 2, q(UPDATE {t}_kv SET value = value || '.' WHERE key = {key} AND length(value) < 6) ],
+	[ 1, q(UPDATE {t}_kv SET value = value || '.' WHERE key >= {key} AND length(value) < 6) ],
+	[ 1, 'DELETE FROM {t}_kv WHERE key = {key}' ],
+	[ 1, 'DELETE FROM {t}_kv WHERE key > {key}' ],
+	[ 1, 'DELETE FROM {t}_kv' ],
 	[ 1, 'SELECT {f}_kv_set({collection}, {key}, {data}), {f}_kv_set({collection}, {key1}, {data1}), {f}_kv_delete({collection}, {key2})', immediate => 0 ],
 );
 
@@ -219,6 +240,10 @@ my @reads = (
 	[ 1, 'SELECT key, ts FROM {f}_latest({collection}, at => to_timestamp({n}))', sorted => 1 ],
 	[ 2, 'SELECT {f}_kv_get({collection}, {key})' ],
 	[ 1, 'SELECT p FROM {f}_kv_all({collection}) p', sorted => 1 ],
+	[ 1, 'SELECT key, value FROM {t}_kv', sorted => 1 ],
+	[ 1, 'SELECT key, value FROM {t}_kv WHERE key IN ({key}, {key1}) ORDER BY key DESC' ],
+	[ 1, 'SELECT x.key, x.ts, p.value FROM {t} x JOIN {t}_kv p ON p.key = x.key ORDER BY 1, 2' ],
+	[ 1, 'SELECT count(*), min(key), max(value) FROM {t}_kv' ],
 	[ 1, 'SELECT k FROM {f}_kv_keys({collection}) k', sorted => 1 ],
 );
 
@@ -514,12 +539,20 @@ create_server($sessions[0], 'two', $servers[1]);
 $sessions[0]->query($local_side);
 for my $name (@all)
 {
-	my $columns = $tables{$name}{columns} // 'key text, ts bigint, data text';
-	my $options = join ', ', "collection '$tables{$name}{collection}'", $tables{$name}{options} // ();
+	my $place = $tables{$name};
+	my $columns = $place->{columns} // 'key text, ts bigint, data text';
+	my $options = join ', ', "collection '$place->{collection}'", $place->{options} // ();
+	my $mode = $place->{immediate} ? 'immediate' : 'commit';
 
 	$sessions[0]->query(qq{
-		INSERT INTO tables VALUES ('$name', '$tables{$name}{server}', '$tables{$name}{collection}');
-		CREATE FOREIGN TABLE f_$name ($columns) SERVER $tables{$name}{server} OPTIONS ($options);
+		INSERT INTO tables VALUES ('$name', '$place->{server}', '$place->{collection}');
+		CREATE FOREIGN TABLE f_$name ($columns) SERVER $place->{server} OPTIONS ($options);
+		CREATE FOREIGN TABLE f_${name}_kv (key text, value text) SERVER $place->{server}
+			OPTIONS (kind 'kv', collection '$place->{collection}', write_mode '$mode');
+		CREATE VIEW l_${name}_kv AS SELECT key, value, server, collection FROM l_pairs
+			WHERE server = '$place->{server}' AND collection = '$place->{collection}';
+		ALTER VIEW l_${name}_kv ALTER server SET DEFAULT '$place->{server}';
+		ALTER VIEW l_${name}_kv ALTER collection SET DEFAULT '$place->{collection}';
 		CREATE TABLE l_$name (key text NOT NULL, ts bigint NOT NULL, data text, PRIMARY KEY (key, ts));
 		CREATE TRIGGER replace_ BEFORE INSERT ON l_$name FOR EACH ROW EXECUTE FUNCTION replace_()});
 }
