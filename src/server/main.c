@@ -52,7 +52,10 @@ serve(const options *opts, store *st)
 		.listen_address = opts->listen_address,
 		.port = opts->port,
 		.key = opts->key,
-		.max_message_bytes = opts->max_message_bytes
+		.max_message_bytes = opts->max_message_bytes,
+		.tls_cert = opts->tls_cert,
+		.tls_key = opts->tls_key,
+		.tls_client_ca = opts->tls_client_ca
 	};
 	char		reason[512];
 	bool		stopped;

@@ -32,7 +32,10 @@ enum
 {
 	OPTION_VERSION = 256,
 	OPTION_HELP,
-	OPTION_MAX_MESSAGE_SIZE
+	OPTION_MAX_MESSAGE_SIZE,
+	OPTION_TLS_CERT,
+	OPTION_TLS_KEY,
+	OPTION_TLS_CLIENT_CA
 };
 
 static const struct option long_options[] = {
@@ -42,6 +45,9 @@ static const struct option long_options[] = {
 	{"listen", required_argument, NULL, 'l'},
 	{"flush-interval", required_argument, NULL, 'f'},
 	{"max-message-size", required_argument, NULL, OPTION_MAX_MESSAGE_SIZE},
+	{"tls-cert", required_argument, NULL, OPTION_TLS_CERT},
+	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
+	{"tls-client-ca", required_argument, NULL, OPTION_TLS_CLIENT_CA},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0}
@@ -59,6 +65,10 @@ static const char help_text[] =
 	"  -p, --port PORT               port to listen on, 0 for any (default: 8080)\n"
 	"  -l, --listen ADDRESS          address to listen on (default: 127.0.0.1)\n"
 	"      --max-message-size BYTES  longest message accepted (default: 67108864)\n"
+	"      --tls-cert FILE           speak TLS, with this certificate (PEM, with the\n"
+	"                                intermediate ones)\n"
+	"      --tls-key FILE            ... and this private key\n"
+	"      --tls-client-ca FILE      let in only clients with a certificate of this CA\n"
 	"  -f, --flush-interval SECONDS  accepted for LTDB's sake and ignored: with --data\n"
 	"                                every write is on disk before it is answered\n"
 	"      --version                 print the version and exit\n"
@@ -124,6 +134,15 @@ parse_option(options *opts, int option)
 				return wrong("--max-message-size wants a number from 1024 to 1000000000");
 			opts->max_message_bytes = number;
 			return OPTIONS_RUN;
+		case OPTION_TLS_CERT:
+			opts->tls_cert = optarg;
+			return OPTIONS_RUN;
+		case OPTION_TLS_KEY:
+			opts->tls_key = optarg;
+			return OPTIONS_RUN;
+		case OPTION_TLS_CLIENT_CA:
+			opts->tls_client_ca = optarg;
+			return OPTIONS_RUN;
 		case OPTION_VERSION:
 			puts(VERSION_TEXT);
 			return OPTIONS_DONE;
@@ -155,6 +174,10 @@ options_parse(options *opts, int argc, char **argv)
 	}
 	if (optind < argc)
 		return wrong("there are arguments that are not options");
+	if ((opts->tls_cert == NULL) != (opts->tls_key == NULL))
+		return wrong("--tls-cert and --tls-key go together");
+	if (opts->tls_client_ca != NULL && opts->tls_cert == NULL)
+		return wrong("--tls-client-ca wants --tls-cert");
 	if (opts->key == NULL && key != NULL && (opts->key = strdup(key)) == NULL)
 		return wrong("out of memory");
 	if (opts->key == NULL || opts->key[0] == '\0')

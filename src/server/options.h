@@ -19,6 +19,9 @@ typedef struct options
 	const char *data_dir;		/* NULL = in memory */
 	const char *listen_address;
 	int			port;
+	const char *tls_cert;		/* NULL = no TLS */
+	const char *tls_key;
+	const char *tls_client_ca;	/* NULL = clients need no certificate */
 	size_t		max_message_bytes;
 } options;
 

@@ -14,10 +14,13 @@
  */
 #include "server.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "session.h"
@@ -70,6 +73,33 @@ raise_descriptor_limit(void)
 	return limit.rlim_cur < DESCRIPTORS_MAX ? limit.rlim_cur : DESCRIPTORS_MAX;
 }
 
+static void
+set_tls(struct lws_context_creation_info *info, const server_options *options)
+{
+	info->ssl_cert_filepath = options->tls_cert;
+	info->ssl_private_key_filepath = options->tls_key;
+	info->ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
+	if (options->tls_client_ca == NULL)
+		return;
+	info->ssl_ca_filepath = options->tls_client_ca;
+	info->options |= LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT;
+}
+
+/* lws would go on without a certificate that is not there. */
+static bool
+can_read_files(const server_options *options, char *reason, size_t reason_size)
+{
+	const char *const files[] = {options->tls_cert, options->tls_key, options->tls_client_ca};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i] != NULL && access(files[i], R_OK) != 0)
+		{
+			snprintf(reason, reason_size, "cannot read %s: %s", files[i], strerror(errno));
+			return false;
+		}
+	return true;
+}
+
 static bool
 start_listening(server *srv, const server_options *options)
 {
@@ -87,6 +117,8 @@ start_listening(server *srv, const server_options *options)
 	/* With IPv6 allowed, lws binds to every address when told an IPv4 one. */
 	if (strchr(options->listen_address, ':') == NULL)
 		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
+	if (options->tls_cert != NULL)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.user = &srv->hub;
 	info.fd_limit_per_thread = raise_descriptor_limit();
 	info.pt_serv_buf_size = RECEIVE_BYTES;
@@ -102,6 +134,8 @@ start_listening(server *srv, const server_options *options)
 	info.ka_time = KEEPALIVE_IDLE_SEC;
 	info.ka_interval = KEEPALIVE_INTERVAL_SEC;
 	info.ka_probes = KEEPALIVE_PROBES;
+	if (options->tls_cert != NULL)
+		set_tls(&info, options);
 	srv->vhost = lws_create_vhost(srv->context, &info);
 	return srv->vhost != NULL;
 }
@@ -120,13 +154,15 @@ server_new(const server_options *options, store *st, char *reason, size_t reason
 	if (!dispatch_init(&srv->hub.dispatch, st, options->key))
 		snprintf(reason, reason_size, "the secret key must have 1 to %d bytes",
 				 DISPATCH_KEY_MAX_BYTES);
-	else
+	else if (can_read_files(options, reason, reason_size))
 	{
 		lws_set_log_level(LLL_ERR, log_library);
 		if (start_listening(srv, options))
 			return srv;
-		snprintf(reason, reason_size, "cannot listen on %s port %d",
-				 options->listen_address, options->port);
+		snprintf(reason, reason_size, "cannot listen on %s port %d%s",
+				 options->listen_address, options->port,
+				 srv->context != NULL && options->tls_cert != NULL ?
+				 ", or not with this certificate and key" : "");
 	}
 	server_free(srv);
 	return NULL;

@@ -23,6 +23,11 @@ typedef struct server_options
 	int			port;			/* 0 = any */
 	const char *key;
 	size_t		max_message_bytes;
+
+	/* PEM files; NULL = no TLS, and clients without certificates */
+	const char *tls_cert;
+	const char *tls_key;
+	const char *tls_client_ca;
 } server_options;
 
 /*

@@ -411,6 +411,10 @@ session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		case LWS_CALLBACK_CLOSED:
 			end(s);
 			return 0;
+		case LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION:
+
+			/* OpenSSL's verdict, which lws would override with success */
+			return len_bytes ? 0 : -1;
 		default:
 			return lws_callback_http_dummy(wsi, reason, user, in, len_bytes);
 	}
