@@ -112,9 +112,9 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	exit 0
 fi
 
-wanted=(gcc make libc6-dev libwebsockets-dev libjansson-dev libsqlite3-dev)
+wanted=(gcc make libc6-dev libwebsockets-dev libssl-dev libjansson-dev libsqlite3-dev)
 if [ "$1" = check ]; then
-	wanted+=(binutils clang perl libipc-run-perl valgrind)
+	wanted+=(binutils clang perl libipc-run-perl openssl valgrind)
 fi
 
 find_missing "${wanted[@]}"

@@ -24,6 +24,14 @@ CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', upd
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (
   url 'wss://ltdb.example.org:443/path', connect_timeout '500ms', request_timeout '1min',
   fetch_size '100', batch_size '10', keep_connections 'off', updatable 'no');
+ALTER SERVER s OPTIONS (ADD sslmode 'disable');
+ALTER SERVER s OPTIONS (ADD sslrootcert 'root.crt');
+ALTER SERVER s OPTIONS (ADD sslcert '/client.crt');
+ALTER SERVER s OPTIONS (ADD sslkey '/client.key');
+ALTER SERVER s OPTIONS (ADD sslmode 'verify-ca', ADD sslrootcert '/root.crt', ADD sslcrl '/revoked.crl',
+  ADD sslcert '/client.crt', ADD sslkey '/client.key');
+ALTER SERVER s OPTIONS (SET url 'ws://ltdb.example.org');
+ALTER SERVER s OPTIONS (DROP sslmode, DROP sslrootcert, DROP sslcrl, DROP sslcert, DROP sslkey);
 ALTER SERVER s OPTIONS (DROP url);
 ALTER SERVER s OPTIONS (SET url 'nonsense');
 ALTER SERVER s OPTIONS (SET url 'ws://[::1]:8080', DROP connect_timeout);

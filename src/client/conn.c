@@ -49,6 +49,32 @@ ltdb_options_init(ltdb_options *options)
 	options->max_buffer_bytes = (size_t) 1024 * 1024 * 1024 - 1;
 }
 
+static bool
+copy_path(const char **copy, const char *path)
+{
+	*copy = path ? ltdbp_strdup(path) : NULL;
+	return path == NULL || *copy != NULL;
+}
+
+static bool
+copy_tls_options(ltdb_tls_options *copy, const ltdb_tls_options *options)
+{
+	copy->verify = options->verify;
+	return copy_path(&copy->root_cert, options->root_cert) &&
+		copy_path(&copy->crl, options->crl) &&
+		copy_path(&copy->cert, options->cert) &&
+		copy_path(&copy->key, options->key);
+}
+
+static void
+free_tls_options(ltdb_tls_options *options)
+{
+	free((char *) options->root_cert);
+	free((char *) options->crl);
+	free((char *) options->cert);
+	free((char *) options->key);
+}
+
 ltdb_conn *
 ltdb_connect_start(const ltdb_options *options)
 {
@@ -68,7 +94,7 @@ ltdb_connect_start(const ltdb_options *options)
 	conn->random |= 1;
 
 	conn->api_key = ltdbp_strdup(options->api_key ? options->api_key : "");
-	if (conn->api_key == NULL ||
+	if (conn->api_key == NULL || !copy_tls_options(&conn->tls, &options->tls) ||
 		(!ltdbp_url_parse(&conn->url, options->url, reason, sizeof(reason)) && reason[0] == '\0'))
 	{
 		ltdb_conn_free(conn);
@@ -140,6 +166,7 @@ ltdb_conn_free(ltdb_conn *conn)
 	free(conn->socket.chunk);
 	ltdbp_buffer_free(&conn->incoming);
 	ltdbp_url_free(&conn->url);
+	free_tls_options(&conn->tls);
 	wipe(conn->api_key);
 	free(conn->api_key);
 	free(conn);

@@ -61,7 +61,8 @@ typedef enum ltdb_error
 	LTDB_ERROR_REFUSED,			/* the server closed the connection twice at this request,
 								 * or answered it with an error */
 	LTDB_ERROR_PROTOCOL,		/* the answer is not what the protocol says */
-	LTDB_ERROR_TOO_BIG			/* more than max_buffer_bytes of one answer unread */
+	LTDB_ERROR_TOO_BIG,			/* more than max_buffer_bytes of one answer unread */
+	LTDB_ERROR_TLS				/* no TLS connection could be established */
 } ltdb_error;
 
 typedef enum ltdb_state
@@ -86,6 +87,28 @@ typedef enum ltdb_next
 #define LTDB_WANT_READ	1
 #define LTDB_WANT_WRITE 2
 
+/* What must be right about the certificate of a server of wss://. */
+typedef enum ltdb_verify
+{
+	LTDB_VERIFY_FULL,			/* it is trusted, and is for the url's host */
+	LTDB_VERIFY_CA,				/* it is trusted */
+	LTDB_VERIFY_NOTHING			/* for tests */
+} ltdb_verify;
+
+/*
+ * Of wss:// only.  Paths of PEM files, or NULL; read at each attempt to connect,
+ * copied.
+ */
+typedef struct ltdb_tls_options
+{
+	ltdb_verify verify;
+	const char *root_cert;		/* whom to trust; NULL = whom the system trusts */
+	const char *crl;			/* certificates revoked; must cover the chain */
+	const char *cert;			/* of this client, with intermediate ones */
+	const char *key;			/* ... its private key, without a password, not
+								 * readable by group or world */
+} ltdb_tls_options;
+
 typedef struct ltdb_options
 {
 	const char *url;			/* ws://host[:port][/path] or wss://...; copied.  Without a
@@ -96,6 +119,7 @@ typedef struct ltdb_options
 									 * timeouts, 0 = none */
 	int			max_reconnects; /* attempts to re-establish a lost connection; default 5 */
 	size_t		max_buffer_bytes;	/* of one answer, received and not yet read; default 1 GiB - 1 */
+	ltdb_tls_options tls;
 } ltdb_options;
 
 /* What has happened on a connection so far; only ever grows. */
@@ -119,6 +143,7 @@ extern void ltdb_options_init(ltdb_options *options);
  * sentence fragment into reason (may be NULL).  url.c; no I/O.
  */
 extern bool ltdb_url_check(const char *url, char *reason, size_t reason_size);
+extern bool ltdb_url_is_tls(const char *url);
 
 /* NULL only when out of memory; every other failure shows as LTDB_FAILED. */
 extern ltdb_conn *ltdb_connect_start(const ltdb_options *options);

@@ -65,6 +65,18 @@ extern bool ltdbp_url_parse(ltdbp_url *url, const char *string,
 							char *reason, size_t reason_size);
 extern void ltdbp_url_free(ltdbp_url *url);
 
+/* ---- tls.c: OpenSSL ---- */
+
+/* Room for the reason why a connection ended or did not come to be. */
+#define LTDBP_REASON_BYTES 384
+
+typedef struct ltdbp_tls ltdbp_tls;
+
+extern ltdbp_tls *ltdbp_tls_new(const ltdb_tls_options *options, const char *host);
+extern void *ltdbp_tls_context(ltdbp_tls *tls);
+extern const char *ltdbp_tls_reason(const ltdbp_tls *tls);
+extern void ltdbp_tls_free(ltdbp_tls *tls);
+
 /* ---- encode.c: a request, and its message ---- */
 
 /* What any of the ltdb_send_...() functions was asked for. */
@@ -249,6 +261,7 @@ extern bool ltdbp_reply_rewind(ltdb_reply *reply);
 
 struct lws;
 struct lws_context;
+struct lws_vhost;
 
 typedef enum ltdbp_socket_state
 {
@@ -262,12 +275,15 @@ typedef struct ltdbp_socket
 {
 	ltdbp_socket_state state;
 	struct lws_context *context;
+	struct lws_vhost *vhost;
 	struct lws *wsi;
+	ltdbp_tls  *tls;			/* NULL = none */
 	int			wake_fd;		/* of the context, -1 = lws looks after it */
 	bool		handshaking;	/* the upgrade request is on its way */
 	bool		active;			/* something happened in this round */
 	int			close_code;		/* of the peer's close frame, 0 = none came */
-	char		reason[192];
+	bool		tls_failed;		/* the reason is TLS's */
+	char		reason[LTDBP_REASON_BYTES];
 	unsigned char *chunk;		/* piece to send, room for the frame in front */
 	size_t		sent_bytes;		/* of the message being sent */
 	size_t		round_bytes;	/* received in this call of service */
@@ -309,6 +325,7 @@ struct ltdb_conn
 {
 	ltdbp_url	url;
 	char	   *api_key;
+	ltdb_tls_options tls;		/* paths are copies */
 	int			connect_timeout_ms;
 	int			request_timeout_ms;
 	int			max_reconnects;
@@ -318,7 +335,7 @@ struct ltdb_conn
 	ltdbp_life	life;
 	bool		was_ready;
 	ltdb_error	error;
-	char		message[512];
+	char		message[768];
 	ltdbp_socket socket;
 
 	int			attempts;		/* to reconnect, since the last answer */

@@ -142,7 +142,8 @@ attempt_ended(ltdb_conn *conn, const char *reason)
 		ltdbp_conn_fail(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" closed the connection on the api key%s%s",
 				  conn->url.peer, conn->refusal[0] ? ": " : "", conn->refusal);
 	else if (!conn->was_ready)
-		ltdbp_conn_fail(conn, conn->violated ? LTDB_ERROR_PROTOCOL : LTDB_ERROR_CONNECT,
+		ltdbp_conn_fail(conn, conn->violated ? LTDB_ERROR_PROTOCOL :
+				  conn->socket.tls_failed ? LTDB_ERROR_TLS : LTDB_ERROR_CONNECT,
 				  "could not connect to server \"%s\": %s", conn->url.peer, reason);
 	else
 		ltdbp_reconnect_later(conn, reason);

@@ -111,12 +111,16 @@ route_log(void)
 
 /* ---- callbacks ---- */
 
+/* What TLS has to say about it comes first: it is the cause of the rest. */
 static void
 end(ltdbp_socket *socket, const char *reason)
 {
 	if (socket->state == LTDBP_SOCKET_ENDED)
 		return;
 	socket->state = LTDBP_SOCKET_ENDED;
+	socket->tls_failed = socket->tls != NULL && ltdbp_tls_reason(socket->tls)[0] != '\0';
+	if (socket->tls_failed)
+		reason = ltdbp_tls_reason(socket->tls);
 	ltdbp_copy_message(socket->reason, sizeof(socket->reason), reason, strlen(reason));
 }
 
@@ -138,8 +142,8 @@ connection_error(ltdb_conn *conn, struct lws *wsi, const char *in, size_t len)
 		snprintf(text, sizeof(text), "WebSocket handshake was answered with HTTP status %u", status);
 	else if (socket->handshaking)
 		snprintf(text, sizeof(text), "WebSocket handshake failed: %.*s", (int) len, in);
-	else if (conn->url.tls)
-		snprintf(text, sizeof(text), "no TLS connection: %.*s", (int) len, in);
+	else if (lws_get_socket_fd(wsi) >= 0 && conn->url.tls)
+		snprintf(text, sizeof(text), "server closed the connection during the TLS handshake");
 	else
 		snprintf(text, sizeof(text), "connection refused or host unreachable");
 	end(socket, text);
@@ -257,6 +261,15 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 		case LWS_CALLBACK_CLIENT_CLOSED:
 			end(socket, "connection closed by the peer");
 			break;
+		case LWS_CALLBACK_WSI_DESTROY:
+
+			/* of some failures, lws tells by this alone */
+			if (wsi == socket->wsi)
+			{
+				end(socket, "connection closed by the peer");
+				socket->wsi = NULL;
+			}
+			break;
 		default:
 			return 0;
 	}
@@ -309,12 +322,19 @@ close_wake_fd(int wake_fd)
  * Creating a context changes the process' treatment of SIGPIPE.  It is not
  * needed (lws sends with MSG_NOSIGNAL) and not ours to change.
  */
-static struct lws_context *
+static bool
 create_context(ltdb_conn *conn)
 {
 	struct lws_context_creation_info info = {0};
 	struct lws_context *context;
 	struct sigaction sigpipe;
+
+	/*
+	 * The vhost is made by hand, so that TLS is an option of the vhost and not
+	 * of the context: that of 4.1 would take another of OpenSSL's process-wide
+	 * indexes for each connection.
+	 */
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
 
 	info.port = CONTEXT_PORT_NO_LISTEN;
 	info.protocols = protocols;
@@ -331,8 +351,6 @@ create_context(ltdb_conn *conn)
 
 	/* lws' own limit on connecting must not come before conn.c's */
 	info.timeout_secs = (unsigned) conn->connect_timeout_ms / 1000 + 60;
-	if (conn->url.tls)
-		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 
 #if LWS_LIBRARY_VERSION_NUMBER >= 4003000
 	info.event_lib_custom = &loop;
@@ -345,8 +363,36 @@ create_context(ltdb_conn *conn)
 	sigaction(SIGPIPE, &sigpipe, NULL);
 	conn->socket.wake_fd = first_fd;
 	if (context == NULL)
+	{
 		close_wake_fd(first_fd);
-	return context;
+		return false;
+	}
+	conn->socket.context = context;
+
+	if (conn->socket.tls != NULL)
+	{
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+#ifdef LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE
+		info.options |= LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE;
+#endif
+		info.provided_client_ssl_ctx = ltdbp_tls_context(conn->socket.tls);
+	}
+	conn->socket.vhost = lws_create_vhost(context, &info);
+	return conn->socket.vhost != NULL;
+}
+
+/* Loads certificates and so on; false, and the socket has ended, if it cannot. */
+static bool
+prepare_tls(ltdb_conn *conn)
+{
+	ltdbp_socket *socket = &conn->socket;
+
+	socket->tls = ltdbp_tls_new(&conn->tls, conn->url.host);
+	if (socket->tls == NULL)
+		end(socket, "out of memory");
+	else if (ltdbp_tls_reason(socket->tls)[0] != '\0')
+		end(socket, "");
+	return socket->state != LTDBP_SOCKET_ENDED;
 }
 
 /* Starts to connect; how that goes shows in the state. */
@@ -358,14 +404,15 @@ ltdbp_socket_open(ltdb_conn *conn)
 
 	ltdbp_socket_close(socket);
 	socket->handshaking = false;
+	socket->tls_failed = false;
 	socket->close_code = 0;
 	socket->sent_bytes = 0;
 	socket->reason[0] = '\0';
 	if (socket->chunk == NULL)
 		socket->chunk = ltdbp_realloc(NULL, LWS_PRE + CHUNK_BYTES);
-	if (socket->chunk != NULL)
-		socket->context = create_context(conn);
-	if (socket->context == NULL)
+	if (conn->url.tls && !prepare_tls(conn))
+		return;
+	if (socket->chunk == NULL || !create_context(conn))
 	{
 		end(socket, "could not set up libwebsockets");
 		return;
@@ -373,11 +420,12 @@ ltdbp_socket_open(ltdb_conn *conn)
 
 	socket->state = LTDBP_SOCKET_CONNECTING;
 	info.context = socket->context;
+	info.vhost = socket->vhost;
 	info.address = conn->url.host;
 	info.port = conn->url.port;
 	info.path = conn->url.path;
 	info.host = conn->url.peer;
-	info.ssl_connection = conn->url.tls ? LCCSCF_USE_SSL : 0;
+	info.ssl_connection = conn->url.tls ? LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK : 0;
 	info.alpn = "http/1.1";
 	info.ietf_version_or_minus_one = -1;
 	info.local_protocol_name = protocols[0].name;
@@ -423,7 +471,12 @@ ltdbp_socket_close(ltdbp_socket *socket)
 		close_wake_fd(socket->wake_fd);
 	}
 	socket->context = NULL;
+	socket->vhost = NULL;
 	socket->wsi = NULL;
+
+	/* the context has used it until now */
+	ltdbp_tls_free(socket->tls);
+	socket->tls = NULL;
 }
 
 int

@@ -158,6 +158,14 @@ ltdb_url_check(const char *url, char *reason, size_t reason_size)
 	return flaw == NULL;
 }
 
+bool
+ltdb_url_is_tls(const char *url)
+{
+	bool		tls;
+
+	return skip_scheme(url, &tls) != NULL && tls;
+}
+
 /* Fills url; false with a reason, which is empty if memory ran out. */
 bool
 ltdbp_url_parse(ltdbp_url *url, const char *string, char *reason, size_t reason_size)

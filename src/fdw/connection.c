@@ -59,6 +59,8 @@ static const struct
 	{LTDB_ERROR_PROTOCOL, ERRCODE_PROTOCOL_VIOLATION,
 	"Check that the server speaks the protocol of LTDB."},
 	{LTDB_ERROR_TOO_BIG, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
+	{LTDB_ERROR_TLS, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"The options sslmode, sslrootcert, sslcrl, sslcert and sslkey of the foreign server say whom to trust, and who we are."},
 };
 
 pg_noreturn static void

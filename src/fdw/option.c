@@ -18,6 +18,7 @@
 #include "access/reloptions.h"
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
@@ -65,11 +66,18 @@ static void check_column_name(DefElem *def);
 static void check_price(DefElem *def);
 static void check_field(DefElem *def);
 static void check_write_mode(DefElem *def);
+static void check_sslmode(DefElem *def);
+static void check_file(DefElem *def);
 
 static const LtfdwOption option_table[] = {
 	{"url", ForeignServerRelationId, check_url},
 	{"connect_timeout", ForeignServerRelationId, check_timeout},
 	{"request_timeout", ForeignServerRelationId, check_timeout},
+	{"sslmode", ForeignServerRelationId, check_sslmode},
+	{"sslrootcert", ForeignServerRelationId, check_file},
+	{"sslcrl", ForeignServerRelationId, check_file},
+	{"sslcert", ForeignServerRelationId, check_file},
+	{"sslkey", ForeignServerRelationId, check_file},
 	{"fetch_size", ForeignServerRelationId, check_fetch_size},
 	{"batch_size", ForeignServerRelationId, check_batch_size},
 	{"keep_connections", ForeignServerRelationId, check_boolean},
@@ -113,6 +121,8 @@ static const struct
 };
 
 PG_FUNCTION_INFO_V1(ltfdw_validator);
+
+static const char *get_option(List *options, const char *name);
 
 static const char *
 place_name(Oid catalog)
@@ -198,12 +208,39 @@ report_bad_value(DefElem *def, const char *expected)
 			 errhint("%s", expected)));
 }
 
+/* What a server's options must be together. */
+static void
+check_server(List *options)
+{
+	const char *url = get_option(options, "url");
+	bool		has_cert = get_option(options, "sslcert") != NULL;
+
+	if (url == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"url\" is required for SERVER of ltdb_fdw"),
+				 errhint("Such as OPTIONS (url 'ws://127.0.0.1:8080').")));
+
+	/* nobody shall believe that it is encrypted */
+	for (int i = 0; i < lengthof(option_table); i++)
+		if (strncmp(option_table[i].name, "ssl", 3) == 0 && !ltdb_url_is_tls(url) &&
+			get_option(options, option_table[i].name) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("option \"%s\" needs a url that begins with wss://", option_table[i].name)));
+
+	if (has_cert != (get_option(options, "sslkey") != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"%s\" needs option \"%s\"", has_cert ? "sslcert" : "sslkey",
+						has_cert ? "sslkey" : "sslcert")));
+}
+
 Datum
 ltfdw_validator(PG_FUNCTION_ARGS)
 {
 	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid			catalog = PG_GETARG_OID(1);
-	bool		has_url = false;
 	ListCell   *cell;
 
 	foreach(cell, options)
@@ -214,15 +251,9 @@ ltfdw_validator(PG_FUNCTION_ARGS)
 		if (option == NULL)
 			report_unknown_option(def->defname, catalog);
 		option->check(def);
-		if (strcmp(def->defname, "url") == 0)
-			has_url = true;
 	}
-
-	if (catalog == ForeignServerRelationId && !has_url)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
-				 errmsg("option \"url\" is required for SERVER of ltdb_fdw"),
-				 errhint("Such as OPTIONS (url 'ws://127.0.0.1:8080').")));
+	if (catalog == ForeignServerRelationId)
+		check_server(options);
 
 	PG_RETURN_VOID();
 }
@@ -354,6 +385,56 @@ check_write_mode(DefElem *def)
 
 	if (strcmp(value, "commit") != 0 && strcmp(value, "immediate") != 0)
 		report_bad_value(def, "Valid values are: commit, immediate.");
+}
+
+/* The meaning of each is that of libpq. */
+static const struct
+{
+	const char *name;
+	ltdb_verify verify;
+}			sslmode_table[] = {
+	{"verify-full", LTDB_VERIFY_FULL},
+	{"verify-ca", LTDB_VERIFY_CA},
+	{"require", LTDB_VERIFY_CA},	/* there are always root certificates: the system's */
+	{"no-verify", LTDB_VERIFY_NOTHING},
+};
+
+static bool
+parse_sslmode(const char *value, ltdb_verify *verify)
+{
+	for (int i = 0; i < lengthof(sslmode_table); i++)
+		if (strcmp(sslmode_table[i].name, value) == 0)
+		{
+			*verify = sslmode_table[i].verify;
+			return true;
+		}
+	return false;
+}
+
+static void
+check_sslmode(DefElem *def)
+{
+	ltdb_verify verify;
+
+	if (!parse_sslmode(defGetString(def), &verify))
+		report_bad_value(def, "Valid values are: verify-full, verify-ca, require, no-verify.");
+}
+
+/*
+ * Files are opened with the rights of the operating system's user who runs
+ * PostgreSQL, and errors tell whether they are there.
+ */
+static void
+check_file(DefElem *def)
+{
+	if (!superuser() && !has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"%s\" of a server of ltdb_fdw", def->defname),
+				 errdetail("Only superusers and roles with privileges of the role \"%s\" may name files of the server.",
+						   "pg_read_server_files")));
+	if (!is_absolute_path(defGetString(def)))
+		report_bad_value(def, "It is the absolute path of a file on the machine that PostgreSQL runs on.");
 }
 
 static void
@@ -511,6 +592,12 @@ ltfdw_server_options(ForeignServer *server, ltdb_options *options, bool *keep_co
 		parse_timeout(value, &options->connect_timeout_ms);
 	if ((value = get_option(server->options, "request_timeout")) != NULL)
 		parse_timeout(value, &options->request_timeout_ms);
+	if ((value = get_option(server->options, "sslmode")) != NULL)
+		parse_sslmode(value, &options->tls.verify);
+	options->tls.root_cert = get_option(server->options, "sslrootcert");
+	options->tls.crl = get_option(server->options, "sslcrl");
+	options->tls.cert = get_option(server->options, "sslcert");
+	options->tls.key = get_option(server->options, "sslkey");
 	*keep_connections = boolean_or_default(get_option(server->options, "keep_connections"), true);
 }
 
