@@ -57,7 +57,7 @@ REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS = --launcher='$(srcdir_abs)/scripts/with-ltdbd' --load-extension=ltdb_fdw
 TAP_TESTS = 1
 
-SHLIB_LINK = -lwebsockets -ljansson -lssl -lcrypto
+SHLIB_LINK = -lwebsockets -ljansson -lssl -lcrypto -lpthread
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
@@ -100,7 +100,7 @@ uninstall-ltdbd:
 # A C test includes what it tests; each is one program that exits 0 if all is well.
 build/unit_%: t/unit_%.c $(CLIENT_SRCS) $(SERVER_SRCS) $(PLAIN_HDRS)
 	@mkdir -p build
-	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto
+	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
 
 unitcheck: $(UNIT_TESTS) ltdbd
 	@failed=0; for test in $(UNIT_TESTS); do ./$$test || failed=1; done; exit $$failed

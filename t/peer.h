@@ -75,6 +75,7 @@ struct peer
 	int			messages;		/* other than api keys */
 	int			frames;			/* of messages received */
 	int			pongs;
+	char		host[128];		/* the header of the last handshake */
 
 	/* for the handlers */
 	int			step;
@@ -267,6 +268,7 @@ peer_upgrade(peer *p)
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	char	   *end = memmem(p->in.bytes, p->in.len, "\r\n\r\n", 4);
 	char	   *key;
+	char	   *host;
 	char		text[256];
 	unsigned char digest[20];
 	char		accept_key[64];
@@ -275,6 +277,9 @@ peer_upgrade(peer *p)
 		return;
 	*end = '\0';
 	key = strcasestr(p->in.bytes, "sec-websocket-key: ");
+	host = strcasestr(p->in.bytes, "host: ");
+	if (host != NULL)
+		snprintf(p->host, sizeof(p->host), "%.*s", (int) strcspn(host + 6, "\r"), host + 6);
 	if (p->handshake != NULL)
 		peer_append(&p->out, p->handshake, strlen(p->handshake));
 	else if (key != NULL)

@@ -162,6 +162,7 @@ ltdb_conn_free(ltdb_conn *conn)
 	if (conn == NULL)
 		return;
 	fail_replies(conn, LTDB_ERROR_LOST, "connection was closed");
+	ltdbp_dial_end(conn);
 	ltdbp_socket_close(&conn->socket);
 	free(conn->socket.chunk);
 	ltdbp_buffer_free(&conn->incoming);
@@ -264,18 +265,14 @@ ltdbp_conn_sent(ltdb_conn *conn)
 static void
 start_attempt(ltdb_conn *conn)
 {
-	int64_t		began_ms = ltdbp_now_ms();
-
 	if (conn->was_ready)
 		conn->attempts++;
 	conn->life = LTDBP_LIFE_CONNECTING;
 	conn->refusal[0] = '\0';
 	conn->violated = false;
 	ltdbp_receive_reset(conn);
-	ltdbp_socket_open(conn);
-
-	/* resolving the name is the one thing that waits */
-	conn->waited_ms = ltdbp_now_ms() - began_ms;
+	conn->waited_ms = 0;
+	ltdbp_dial_start(conn);
 }
 
 /* The WebSocket is open: say the api key. */
@@ -395,10 +392,13 @@ advance(ltdb_conn *conn)
 		start_attempt(conn);
 	}
 
-	if (conn->socket.state != LTDBP_SOCKET_ENDED)
+	if (conn->life == LTDBP_LIFE_CONNECTING)
+		ltdbp_dial_poll(conn);
+	else if (conn->socket.state != LTDBP_SOCKET_ENDED)
 		ltdbp_socket_service(conn);
 	if (conn->life == LTDBP_LIFE_CONNECTING && conn->socket.state == LTDBP_SOCKET_OPEN)
 	{
+		ltdbp_dial_end(conn);
 		authenticate(conn);
 		if (conn->life == LTDBP_LIFE_AUTHENTICATING)
 			ltdbp_socket_service(conn);
@@ -421,19 +421,26 @@ ltdb_poll(ltdb_conn *conn)
 	if (conn->life != LTDBP_LIFE_FAILED)
 		advance(conn);
 	if (conn->life == LTDBP_LIFE_FAILED)
+	{
+		ltdbp_dial_end(conn);
 		ltdbp_socket_close(&conn->socket);
+	}
 	return state_of(conn);
 }
 
 int
 ltdb_socket(const ltdb_conn *conn)
 {
+	if (conn->dial.resolving)
+		return ltdbp_lookup_fd(conn->dial.lookup);
 	return ltdbp_socket_fd(&conn->socket);
 }
 
 unsigned
 ltdb_wants(const ltdb_conn *conn)
 {
+	if (conn->dial.resolving)
+		return LTDB_WANT_READ;
 	if (conn->socket.state == LTDBP_SOCKET_NONE)
 		return 0;
 	if (ltdbp_conn_sending(conn) != NULL || ltdbp_socket_wants_write(&conn->socket))
@@ -470,7 +477,7 @@ ltdb_wait_ms(ltdb_conn *conn)
 
 	if (limit_ms > 0)
 		wait_ms = limit_ms > conn->waited_ms ? limit_ms - conn->waited_ms : 0;
-	if (conn->life == LTDBP_LIFE_CONNECTING)
+	if (conn->life == LTDBP_LIFE_CONNECTING && !conn->dial.resolving)
 		wait_ms = shorter(wait_ms, CONNECT_LOOK_MS);
 	return (int) wait_ms;
 }

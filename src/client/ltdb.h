@@ -163,12 +163,11 @@ extern ltdb_conn *ltdb_connect_start(const ltdb_options *options);
  * socket, and is re-established when the next request has been queued: an idle
  * client does not keep knocking.
  *
- * One call does a bounded amount of work.  The one thing that may block in it
- * is the resolution of the host's name.
+ * One call does a bounded amount of work, and never blocks.
  */
 extern ltdb_state ltdb_poll(ltdb_conn *conn);
 
-/* The socket to wait on, or -1 when there is only time to wait for. */
+/* What to wait on, the socket mostly, or -1 when there is only time to wait for. */
 extern int	ltdb_socket(const ltdb_conn *conn);
 extern unsigned ltdb_wants(const ltdb_conn *conn);
 

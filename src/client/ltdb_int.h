@@ -257,6 +257,37 @@ extern void ltdbp_reply_fail(ltdb_reply *reply, ltdb_error error, const char *te
 extern void ltdbp_reply_receive(ltdb_reply *reply, const char *bytes, size_t len);
 extern bool ltdbp_reply_rewind(ltdb_reply *reply);
 
+/* ---- resolve.c: addresses of a host name ---- */
+
+struct addrinfo;
+
+typedef struct ltdbp_lookup ltdbp_lookup;
+
+extern int	(*ltdbp_getaddrinfo) (const char *host, const char *service,
+								  const struct addrinfo *hints, struct addrinfo **list);
+
+extern ltdbp_lookup *ltdbp_lookup_start(const char *host);
+extern int	ltdbp_lookup_fd(const ltdbp_lookup *lookup);
+extern bool ltdbp_lookup_done(ltdbp_lookup *lookup);
+extern int	ltdbp_lookup_count(const ltdbp_lookup *lookup);
+extern const char *ltdbp_lookup_address(const ltdbp_lookup *lookup, int i);
+extern const char *ltdbp_lookup_error(const ltdbp_lookup *lookup);
+extern void ltdbp_lookup_free(ltdbp_lookup *lookup);
+
+/* ---- dial.c: from a host to a socket ---- */
+
+typedef struct ltdbp_dial
+{
+	ltdbp_lookup *lookup;		/* NULL = the host is an address, or there is no attempt */
+	bool		resolving;
+	int			next;			/* address to try */
+	int64_t		silent_until_ms;	/* of waited_ms: then the next; -1 = never */
+} ltdbp_dial;
+
+extern void ltdbp_dial_start(ltdb_conn *conn);
+extern void ltdbp_dial_poll(ltdb_conn *conn);
+extern void ltdbp_dial_end(ltdb_conn *conn);
+
 /* ---- socket.c: libwebsockets ---- */
 
 struct lws;
@@ -279,6 +310,7 @@ typedef struct ltdbp_socket
 	struct lws *wsi;
 	ltdbp_tls  *tls;			/* NULL = none */
 	int			wake_fd;		/* of the context, -1 = lws looks after it */
+	bool		reached;		/* TCP is connected */
 	bool		handshaking;	/* the upgrade request is on its way */
 	bool		active;			/* something happened in this round */
 	int			close_code;		/* of the peer's close frame, 0 = none came */
@@ -289,7 +321,8 @@ typedef struct ltdbp_socket
 	size_t		round_bytes;	/* received in this call of service */
 } ltdbp_socket;
 
-extern void ltdbp_socket_open(ltdb_conn *conn);
+extern void ltdbp_socket_open(ltdb_conn *conn, const char *address);
+extern void ltdbp_socket_fail(ltdbp_socket *socket, const char *reason);
 extern void ltdbp_socket_service(ltdb_conn *conn);
 extern void ltdbp_socket_close(ltdbp_socket *socket);
 extern int	ltdbp_socket_fd(const ltdbp_socket *socket);
@@ -336,6 +369,7 @@ struct ltdb_conn
 	bool		was_ready;
 	ltdb_error	error;
 	char		message[768];
+	ltdbp_dial	dial;
 	ltdbp_socket socket;
 
 	int			attempts;		/* to reconnect, since the last answer */

@@ -157,6 +157,7 @@ ltdbp_reconnect(ltdb_conn *conn)
 	bool		was_ready = conn->life == LTDBP_LIFE_READY;
 
 	memcpy(reason, conn->socket.reason, sizeof(reason));
+	ltdbp_dial_end(conn);
 	ltdbp_socket_close(&conn->socket);
 	ltdbp_receive_reset(conn);
 	if (conn->auth != NULL && !was_ready)

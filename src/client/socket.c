@@ -49,6 +49,8 @@
 /* First byte of a WebSocket close frame. */
 #define CLOSE_FRAME 0x88
 
+#define NOT_REACHED "connection refused or host unreachable"
+
 #define LOG_LINES 8
 #define LOG_LINE_BYTES 256
 
@@ -124,6 +126,13 @@ end(ltdbp_socket *socket, const char *reason)
 	ltdbp_copy_message(socket->reason, sizeof(socket->reason), reason, strlen(reason));
 }
 
+/* The same, for dial.c, who has found it out. */
+void
+ltdbp_socket_fail(ltdbp_socket *socket, const char *reason)
+{
+	end(socket, reason);
+}
+
 static void
 connection_error(ltdb_conn *conn, struct lws *wsi, const char *in, size_t len)
 {
@@ -142,10 +151,10 @@ connection_error(ltdb_conn *conn, struct lws *wsi, const char *in, size_t len)
 		snprintf(text, sizeof(text), "WebSocket handshake was answered with HTTP status %u", status);
 	else if (socket->handshaking)
 		snprintf(text, sizeof(text), "WebSocket handshake failed: %.*s", (int) len, in);
-	else if (lws_get_socket_fd(wsi) >= 0 && conn->url.tls)
+	else if (socket->reached && conn->url.tls)
 		snprintf(text, sizeof(text), "server closed the connection during the TLS handshake");
 	else
-		snprintf(text, sizeof(text), "connection refused or host unreachable");
+		snprintf(text, sizeof(text), NOT_REACHED);
 	end(socket, text);
 }
 
@@ -239,6 +248,9 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 
 	switch (reason)
 	{
+		case LWS_CALLBACK_WSI_CREATE:
+			socket->reached = true;
+			break;
 		case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 			socket->handshaking = true;
 			break;
@@ -395,14 +407,15 @@ prepare_tls(ltdb_conn *conn)
 	return socket->state != LTDBP_SOCKET_ENDED;
 }
 
-/* Starts to connect; how that goes shows in the state. */
+/* Starts to connect to an address; how that goes shows in the state. */
 void
-ltdbp_socket_open(ltdb_conn *conn)
+ltdbp_socket_open(ltdb_conn *conn, const char *address)
 {
 	ltdbp_socket *socket = &conn->socket;
 	struct lws_client_connect_info info = {0};
 
 	ltdbp_socket_close(socket);
+	socket->reached = false;
 	socket->handshaking = false;
 	socket->tls_failed = false;
 	socket->close_code = 0;
@@ -421,7 +434,7 @@ ltdbp_socket_open(ltdb_conn *conn)
 	socket->state = LTDBP_SOCKET_CONNECTING;
 	info.context = socket->context;
 	info.vhost = socket->vhost;
-	info.address = conn->url.host;
+	info.address = address;
 	info.port = conn->url.port;
 	info.path = conn->url.path;
 	info.host = conn->url.peer;
@@ -431,9 +444,8 @@ ltdbp_socket_open(ltdb_conn *conn)
 	info.local_protocol_name = protocols[0].name;
 	info.pwsi = &socket->wsi;
 
-	/* of a host that cannot be resolved, lws tells by this alone */
 	if (lws_client_connect_via_info(&info) == NULL)
-		end(socket, "host name could not be resolved");
+		end(socket, NOT_REACHED);
 }
 
 /*
