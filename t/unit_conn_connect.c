@@ -34,6 +34,7 @@ test_handshakes(void)
 {
 	check_handshake("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "401");
 	check_handshake("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404");
+	check_handshake("HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "302");
 	check_handshake("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "500");
 	check_handshake("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 					"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n", "handshake");

@@ -438,7 +438,11 @@ ltdbp_socket_open(ltdb_conn *conn, const char *address)
 	info.port = conn->url.port;
 	info.path = conn->url.path;
 	info.host = conn->url.peer;
-	info.ssl_connection = conn->url.tls ? LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK : 0;
+
+	/* the api key goes where the url says, and tls.c looks at certificates */
+	info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
+	if (conn->url.tls)
+		info.ssl_connection |= LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
 	info.alpn = "http/1.1";
 	info.ietf_version_or_minus_one = -1;
 	info.local_protocol_name = protocols[0].name;
