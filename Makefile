@@ -102,6 +102,13 @@ build/unit_%: t/unit_%.c $(CLIENT_SRCS) $(SERVER_SRCS) $(PLAIN_HDRS)
 	@mkdir -p build
 	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
 
+# What TAP tests preload.
+build/slow_resolver.so: t/slow_resolver.c
+	@mkdir -p build
+	$(CC) $(PLAIN_CFLAGS) -shared -fPIC -o $@ $< -ldl
+
+installcheck: build/slow_resolver.so
+
 unitcheck: $(UNIT_TESTS) ltdbd
 	@failed=0; for test in $(UNIT_TESTS); do ./$$test || failed=1; done; exit $$failed
 

@@ -183,13 +183,14 @@ my $fail = sub {
 	return $session->error(join(";\n", map { $kinds[$_ % @kinds] } 0 .. $times - 1));
 };
 $fail->(20);
+$session->query($one);
 my $files = open_files($pid);
 my $memory = memory_peak($pid);
 is(() = $fail->(200) =~ /ERROR/g, 200, '200 statements fail');
+is($session->query($one), '1|value 7', '... and the session works after them');
 is(open_files($pid), $files, '... without leaving a file or socket open');
 cmp_ok(memory_peak($pid) - $memory, '<', 16, '... or much memory in use');
 ok($ltdb->await_open(1), '... or a connection, as ltdbd sees it');
-is($session->query($one), '1|value 7', 'the session works after them');
 
 # ---- replaced and closed ----
 

@@ -340,6 +340,13 @@ waiting_limit_ms(const ltdb_conn *conn)
 static void
 check_deadline(ltdb_conn *conn)
 {
+	static const char *const doing[LTDB_PHASE_COUNT] = {
+		[LTDB_PHASE_RESOLVE] = "resolving its host name",
+		[LTDB_PHASE_CONNECT] = "connecting",
+		[LTDB_PHASE_TLS] = "in the TLS handshake",
+		[LTDB_PHASE_HANDSHAKE] = "in the WebSocket handshake",
+		[LTDB_PHASE_AUTHENTICATE] = "authenticating",
+	};
 	int			limit_ms = waiting_limit_ms(conn);
 	char		reason[64];
 
@@ -349,11 +356,12 @@ check_deadline(ltdb_conn *conn)
 		ltdbp_conn_fail(conn, LTDB_ERROR_TIMEOUT, "no answer from server \"%s\" within %d ms",
 				  conn->url.peer, limit_ms);
 	else if (!conn->was_ready)
-		ltdbp_conn_fail(conn, LTDB_ERROR_CONNECT_TIMEOUT, "could not connect to server \"%s\" within %d ms",
-				  conn->url.peer, limit_ms);
+		ltdbp_conn_fail(conn, LTDB_ERROR_CONNECT_TIMEOUT, "could not connect to server \"%s\" within %d ms, still %s",
+				  conn->url.peer, limit_ms, doing[ltdb_conn_phase(conn)]);
 	else
 	{
-		snprintf(reason, sizeof(reason), "no connection within %d ms", limit_ms);
+		snprintf(reason, sizeof(reason), "no connection within %d ms, still %s",
+				 limit_ms, doing[ltdb_conn_phase(conn)]);
 		memcpy(conn->socket.reason, reason, sizeof(reason));
 		conn->socket.close_code = 0;
 		ltdbp_reconnect(conn);
@@ -484,6 +492,32 @@ ltdb_wait_ms(ltdb_conn *conn)
 
 /* ---- asking ---- */
 
+static ltdb_phase
+connecting_phase(const ltdb_conn *conn)
+{
+	if (conn->dial.resolving)
+		return LTDB_PHASE_RESOLVE;
+	if (!conn->socket.reached)
+		return LTDB_PHASE_CONNECT;
+	return conn->url.tls && !conn->socket.handshaking ? LTDB_PHASE_TLS : LTDB_PHASE_HANDSHAKE;
+}
+
+ltdb_phase
+ltdb_conn_phase(const ltdb_conn *conn)
+{
+	switch (conn->life)
+	{
+		case LTDBP_LIFE_CONNECTING:
+			return connecting_phase(conn);
+		case LTDBP_LIFE_AUTHENTICATING:
+			return LTDB_PHASE_AUTHENTICATE;
+		case LTDBP_LIFE_DOWN:
+			return LTDB_PHASE_RECONNECT;
+		default:
+			return ltdbp_conn_sending(conn) != NULL ? LTDB_PHASE_SEND : LTDB_PHASE_ANSWER;
+	}
+}
+
 ltdb_error
 ltdb_conn_error(const ltdb_conn *conn)
 {
@@ -500,6 +534,13 @@ int
 ltdb_in_flight(const ltdb_conn *conn)
 {
 	return conn->in_flight;
+}
+
+bool
+ltdb_is_encumbered(const ltdb_conn *conn)
+{
+	return conn->first != NULL || conn->life == LTDBP_LIFE_CONNECTING ||
+		conn->life == LTDBP_LIFE_AUTHENTICATING;
 }
 
 const ltdb_stats *

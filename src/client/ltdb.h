@@ -72,6 +72,21 @@ typedef enum ltdb_state
 	LTDB_FAILED					/* for good: ltdb_conn_error() says why */
 } ltdb_state;
 
+/* What a connection waits for, if the caller has to wait. */
+typedef enum ltdb_phase
+{
+	LTDB_PHASE_RESOLVE,			/* the addresses of the host */
+	LTDB_PHASE_CONNECT,			/* TCP */
+	LTDB_PHASE_TLS,
+	LTDB_PHASE_HANDSHAKE,		/* of WebSocket */
+	LTDB_PHASE_AUTHENTICATE,
+	LTDB_PHASE_SEND,			/* room for what is to be sent */
+	LTDB_PHASE_ANSWER,
+	LTDB_PHASE_RECONNECT		/* the time of the next attempt */
+} ltdb_phase;
+
+#define LTDB_PHASE_COUNT (LTDB_PHASE_RECONNECT + 1)
+
 typedef enum ltdb_next
 {
 	LTDB_ITEM,					/* *item is filled */
@@ -178,6 +193,8 @@ extern unsigned ltdb_wants(const ltdb_conn *conn);
  */
 extern int	ltdb_wait_ms(ltdb_conn *conn);
 
+extern ltdb_phase ltdb_conn_phase(const ltdb_conn *conn);
+
 extern ltdb_error ltdb_conn_error(const ltdb_conn *conn);
 
 /* One lower-case sentence fragment, without the api key; "" if no error. */
@@ -185,6 +202,12 @@ extern const char *ltdb_conn_message(const ltdb_conn *conn);
 
 /* Requests sent or queued, not abandoned, and not yet answered completely. */
 extern int	ltdb_in_flight(const ltdb_conn *conn);
+
+/*
+ * Whether an answer is still to come that nobody waits for any more, or the
+ * connection is yet to be made: then it may be better to start with another.
+ */
+extern bool ltdb_is_encumbered(const ltdb_conn *conn);
 extern const ltdb_stats *ltdb_conn_stats(const ltdb_conn *conn);
 
 /*

@@ -166,16 +166,26 @@ ltfdw_server_aclcheck(Oid serverid, Oid userid)
 #endif
 }
 
-/* PostgreSQL 17 lets an extension name its wait event. */
+/* PostgreSQL 17 lets an extension name its wait events. */
 static inline uint32
-ltfdw_wait_event(void)
+ltfdw_wait_event(ltdb_phase phase)
 {
 #if PG_VERSION_NUM >= 170000
-	static uint32 event = 0;
+	static const char *const names[LTDB_PHASE_COUNT] = {
+		[LTDB_PHASE_RESOLVE] = "LtdbResolve",
+		[LTDB_PHASE_CONNECT] = "LtdbConnect",
+		[LTDB_PHASE_TLS] = "LtdbTls",
+		[LTDB_PHASE_HANDSHAKE] = "LtdbHandshake",
+		[LTDB_PHASE_AUTHENTICATE] = "LtdbAuthenticate",
+		[LTDB_PHASE_SEND] = "LtdbSend",
+		[LTDB_PHASE_ANSWER] = "LtdbAnswer",
+		[LTDB_PHASE_RECONNECT] = "LtdbReconnect",
+	};
+	static uint32 events[LTDB_PHASE_COUNT];
 
-	if (event == 0)
-		event = WaitEventExtensionNew("LtdbAnswer");
-	return event;
+	if (events[phase] == 0)
+		events[phase] = WaitEventExtensionNew(names[phase]);
+	return events[phase];
 #else
 	return PG_WAIT_EXTENSION;
 #endif

@@ -100,8 +100,9 @@ close_connection(LtfdwConn *conn)
 
 /*
  * At the end of a transaction nothing reads from a connection any more.  One
- * with answers outstanding after an abort is closed rather than read out: that
- * needs no wait.  Nothing here may raise an error.
+ * with answers outstanding after an abort, or not established yet, is closed
+ * rather than read out: it may be what has hung.  That needs no wait.  Nothing
+ * here may raise an error.
  */
 static void
 at_transaction_end(XactEvent event, void *arg)
@@ -132,7 +133,7 @@ at_transaction_end(XactEvent event, void *arg)
 			continue;
 		conn->in_use = false;
 		if (conn->invalidated || !conn->keep || ltdb_conn_error(conn->handle) != LTDB_OK ||
-			(aborted && ltdb_in_flight(conn->handle) > 0))
+			(aborted && ltdb_is_encumbered(conn->handle)))
 			close_connection(conn);
 	}
 }
@@ -274,7 +275,7 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 			((wants & LTDB_WANT_WRITE) ? WL_SOCKET_WRITEABLE : 0);
 
 	occurred = WaitLatchOrSocket(MyLatch, events, sock >= 0 ? sock : PGINVALID_SOCKET,
-								 timeout_ms, ltfdw_wait_event());
+								 timeout_ms, ltfdw_wait_event(ltdb_conn_phase(handle)));
 	if (timing)
 	{
 		INSTR_TIME_SET_CURRENT(end);
