@@ -447,6 +447,7 @@ sub take_answer
 	my ($pair, $text) = @_;
 	my $index = $pair->{index};
 
+	($pair->{first_id}) = $text =~ /"id":"([^"]*)"/ if !$pair->{answers};
 	if ($pair->{answers}++ < ($fault->{after} // 1) || $left[$index] <= 0 || !$fault->{answer})
 	{
 		pass($pair, frame(0x81, $text));
@@ -467,7 +468,7 @@ sub spoil
 		drop => sub { },
 		twice => sub { ($text, $text) },
 		'wrong id' => sub { $text =~ s/"id":"[^"]*"/"id":"999999"/r },
-		"an earlier request's id" => sub { $text =~ s/"id":"[^"]*"/"id":"1"/r },
+		'the id of an answered request' => sub { $text =~ s/"id":"[^"]*"/"id":"$pair->{first_id}"/r },
 		'id of another type' => sub { $text =~ s/"id":"[^"]*"/"id":$id/r },
 		'no id' => sub { $text =~ s/"id":"[^"]*",?//r },
 		'wrong types' => sub { qq({"id":"$id","records":7,"collections":7,"keys":7,"values":7,"value":7}) },
