@@ -11,11 +11,14 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use IO::Socket::INET;
+use IO::Socket::IP;
 use LtdbCerts;
+use LtdbFaults;
 use LtdbSession;
 use LtdbTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $other_dir = PostgreSQL::Test::Utils::tempdir();
@@ -46,23 +49,51 @@ $ltdb{plain} = LtdbTest->new;
 my $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', Proto => 'tcp') or die "listen: $!";
 $ltdb{silent} = { port => $silent->sockport };
 
-# One of yesterday.
-my $old_port = PostgreSQL::Test::Cluster::get_free_port();
-my $old_pid = fork() // die "fork: $!";
-if ($old_pid == 0)
-{
-	open(STDIN, '<', '/dev/zero');
-	open(STDOUT, '>', '/dev/null');
-	open(STDERR, '>&', STDOUT);
-	exec('openssl', 's_server', '-accept', "127.0.0.1:$old_port", '-tls1_1', '-quiet',
-		'-cipher', 'ALL:@SECLEVEL=0', '-cert', $ca->cert('good'), '-key', $ca->key('good'))
-	  or POSIX::_exit(99);
-}
-END { local $?; kill 'KILL', $old_pid if $old_pid; }
-$ltdb{old} = { port => $old_port };
+# OpenSSL's own server, which speaks no WebSocket: whoever gets a web page from
+# it has come through TLS.
+my @children;
+END { local $?; kill 'KILL', @children; }
 
-my $node = start_node();
-my $session = LtdbSession->new($node);
+sub start_web_server
+{
+	my ($address, @arguments) = @_;
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+	my $pid = fork() // die "fork: $!";
+
+	if ($pid == 0)
+	{
+		@children = ();
+		open(STDOUT, '>', '/dev/null');
+		open(STDERR, '>&', STDOUT);
+		exec('openssl', 's_server', '-accept', "$address:$port", '-www', @arguments) or POSIX::_exit(99);
+	}
+	push @children, $pid;
+	for (1 .. 200)
+	{
+		last if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) || $address ne '127.0.0.1';
+		sleep 0.01;
+	}
+	return { port => $port };
+}
+
+# One of yesterday, one that goes by the name it is asked for, one that has an
+# address only.
+$ltdb{old} = start_web_server('127.0.0.1', '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0',
+	'-cert', $ca->cert('good'), '-key', $ca->key('good'));
+$ltdb{named} = start_web_server('127.0.0.1', '-cert', $ca->cert('elsewhere'), '-key', $ca->key('elsewhere'),
+	'-servername', 'localhost', '-cert2', $ca->cert('good'), '-key2', $ca->key('good'));
+$ca->issue('six', 'IP:::1');
+$ltdb{six} = start_web_server('[::1]', '-cert', $ca->cert('six'), '-key', $ca->key('six'));
+
+# PostgreSQL uses OpenSSL as well, and this session comes to it by TLS.
+my $node = start_node("listen_addresses = '127.0.0.1'\nssl = on\nssl_cert_file = '" . $ca->cert('good')
+	  . "'\nssl_key_file = '" . $ca->key('good') . "'\n");
+{
+	package TlsNode;
+	sub connstr { return 'host=127.0.0.1 sslmode=require dbname=postgres port=' . $_[0]{node}->port }
+}
+my $session = LtdbSession->new(bless { node => $node }, 'TlsNode');
+is($session->query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'), 't', 'PostgreSQL itself is reached by TLS');
 
 $session->query(
 	"CREATE SERVER ltdb FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'wss://localhost', connect_timeout '2');
@@ -142,6 +173,8 @@ for my $case (
 	[ 'TLS 1.1', 'old', '127.0.0.1', {%trust}, qr/(TLS error: |server ended the TLS connection: ).*protocol/ ],
 	[ 'TLS 1.1, no-verify', 'old', '127.0.0.1', { sslmode => 'no-verify' },
 		qr/(TLS error: |server ended the TLS connection: ).*protocol/ ],
+	[ 'a server name', 'named', 'localhost', {%trust}, qr/HTTP status 200/ ],
+	[ 'no server name for an address', 'named', '127.0.0.1', {%trust}, qr/certificate for "elsewhere.example"/ ],
 	[ 'no TLS', 'plain', '127.0.0.1', {%trust}, qr/server does not speak TLS on this port/ ],
 	[ 'silence', 'silent', '127.0.0.1', {%trust}, qr/could not connect to server .* within 2000 ms/ ],
 	[ 'no file', 'good', 'localhost', { sslrootcert => "$dir/nothing" },
@@ -162,6 +195,15 @@ for my $case (
 	cmp_ok($took, '<', 3, '... in time');
 }
 
+SKIP:
+{
+	skip 'no IPv6 here', 2 unless IO::Socket::IP->new(PeerAddr => '::1', PeerPort => $ltdb{six}{port});
+	set_options(url => "wss://[::1]:$ltdb{six}{port}", %trust);
+	like($session->error('SELECT count(*) FROM metrics'), qr/HTTP status 200/, 'an IPv6 address is verified');
+	set_options(url => "wss://[::1]:$ltdb{six}{port}");
+	like($session->error('SELECT count(*) FROM metrics'), qr/$cert/, '... or not');
+}
+
 # A key that others can read is not used.
 chmod 0644, $ca->key('client');
 set_options(url => "wss://localhost:$ltdb{strict}{port}", %trust, %identity);
@@ -178,6 +220,39 @@ $ltdb{good}->restart;
 like($session->error('SELECT count(*) FROM metrics'),
 	qr/ERROR:  08006: .*server certificate for "elsewhere.example" does not match/,
 	'reconnecting, too, looks at the certificate');
+
+# ---- faults below TLS ----
+
+my $proxy = LtdbFaults->new($ltdb{revoked}{port});
+set_options(url => "wss://localhost:$proxy->{port}", %trust, request_timeout => '1');
+$session->query("INSERT INTO metrics SELECT 'k' || n % 3, n, 'value ' || n FROM generate_series(1, 100000) n");
+my $all = 'SELECT count(*), count(DISTINCT ts), sum(ts), sum(length(data)) FROM metrics';
+my $everything = '100000|100000|5000050000|1088895';
+my $lost = qr/ERROR:  0800[16]: LTDB server "ltdb": /;
+for my $case (
+	[ 'cut at random', { cut => 1, random => [ 10_000, 1_000_000 ] }, $all, $everything ],
+	[ 'slow', { delay_ms => 5 }, $all, $everything ],
+	[ 'byte by byte', { trickle => 1 }, "SELECT data FROM metrics WHERE key = 'k1' AND ts = 1", 'value 1' ],
+	[ 'cut in the TLS handshake', { cut => 500 }, $all, $lost ],
+	[ 'stalls in the TLS handshake', { stall => 500 }, $all, $lost ],
+	[ 'stalls in an answer', { stall => 20_000 }, $all, $lost ],
+	[ 'reset, in an answer', { cut => 20_000, reset => 1 }, "$all; SELECT 1", $lost ])
+{
+	my ($fault, $options, $sql, $expected) = @$case;
+
+	$session->query('ALTER SERVER ltdb OPTIONS (SET connect_timeout ' . quoted($options->{trickle} ? 20 : 2) . ')');
+	$proxy->set(%$options);
+	if (ref $expected)
+	{
+		like($session->error($sql), $expected, "$fault: an error");
+	}
+	else
+	{
+		is($session->query($sql), $expected, "$fault: the right rows");
+	}
+	$proxy->set;
+	is($session->query($all), $everything, '... and afterwards');
+}
 
 # ---- nothing is left behind ----
 

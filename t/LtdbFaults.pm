@@ -206,7 +206,6 @@ sub hang_up
 # handshake => text	answer the client's handshake with this, and hang up
 # silent => 1		accept, and say nothing at all
 # deaf => 1			... and do not even read
-# skip => n			let n bytes after the handshake pass before counting
 # times => n		on so many connections of each port
 
 sub accept_client
@@ -309,22 +308,19 @@ sub from_server
 {
 	my ($pair) = @_;
 
+	if (!$pair->{by_message})
+	{
+		my $bytes = $pair->{from_server};
+		$pair->{from_server} = '';
+		return pass($pair, $bytes);
+	}
 	if (!$pair->{shaken})
 	{
 		$pair->{from_server} =~ s/\A(.*?\r\n\r\n)//s or return;
 		$pair->{shaken} = 1;
 		pass($pair, $1);
 	}
-	if ($pair->{by_message})
-	{
-		take_frames($pair);
-	}
-	elsif (length $pair->{from_server})
-	{
-		my $bytes = $pair->{from_server};
-		$pair->{from_server} = '';
-		pass($pair, $bytes);
-	}
+	take_frames($pair);
 	return;
 }
 

@@ -74,6 +74,9 @@ typedef struct ltdbp_tls ltdbp_tls;
 
 extern ltdbp_tls *ltdbp_tls_new(const ltdb_tls_options *options, const char *host);
 extern void *ltdbp_tls_context(ltdbp_tls *tls);
+extern void ltdbp_tls_remember(ltdbp_tls *tls, void *ssl, int fd);
+extern void ltdbp_tls_hear_out(ltdbp_tls *tls, bool in_use);
+extern void ltdbp_tls_forget(ltdbp_tls *tls);
 extern const char *ltdbp_tls_reason(const ltdbp_tls *tls);
 extern void ltdbp_tls_free(ltdbp_tls *tls);
 

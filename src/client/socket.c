@@ -202,6 +202,14 @@ read_farewell(ltdb_conn *conn, struct lws *wsi)
 		peer_closes(&conn->socket, frame + 2, 2);
 }
 
+/* What TLS has been told last, before the connection ends. */
+static void
+hear_out(ltdbp_socket *socket, struct lws *wsi)
+{
+	if (socket->tls != NULL && socket->state != LTDBP_SOCKET_ENDED)
+		ltdbp_tls_hear_out(socket->tls, lws_get_ssl(wsi) != NULL);
+}
+
 static int
 send_piece(ltdb_conn *conn, struct lws *wsi)
 {
@@ -253,8 +261,12 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			break;
 		case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 			socket->handshaking = true;
+			if (socket->tls != NULL)
+				ltdbp_tls_remember(socket->tls, lws_get_ssl(wsi), (int) lws_get_socket_fd(wsi));
 			break;
 		case LWS_CALLBACK_CLIENT_ESTABLISHED:
+			if (socket->tls != NULL)
+				ltdbp_tls_forget(socket->tls);
 			if (socket->state == LTDBP_SOCKET_CONNECTING)
 				socket->state = LTDBP_SOCKET_OPEN;
 			break;
@@ -268,9 +280,11 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			peer_closes(socket, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+			hear_out(socket, wsi);
 			connection_error(conn, wsi, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CLOSED:
+			hear_out(socket, wsi);
 			end(socket, "connection closed by the peer");
 			break;
 		case LWS_CALLBACK_WSI_DESTROY:
@@ -278,6 +292,7 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			/* of some failures, lws tells by this alone */
 			if (wsi == socket->wsi)
 			{
+				hear_out(socket, wsi);
 				end(socket, "connection closed by the peer");
 				socket->wsi = NULL;
 			}

@@ -18,11 +18,13 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -36,6 +38,8 @@ struct ltdbp_tls
 	ltdb_verify verify;
 	const char *host;			/* of the url; lent */
 	bool		host_is_address;
+	SSL		   *ssl;			/* remembered; NULL = none */
+	int			fd;				/* a duplicate of its socket */
 	char		reason[LTDBP_REASON_BYTES];	/* why it failed; "" = it has not */
 };
 
@@ -171,6 +175,52 @@ watch(const SSL *ssl, int where, int result)
 		set_reason(tls, "server ended the TLS connection: %s", alert_words(result));
 	else if (where == SSL_CB_CONNECT_EXIT && result <= 0)
 		explain_error(tls);
+}
+
+/*
+ * A server that does not like our certificate says so, since TLS 1.3, when we
+ * have begun to write already; and it is by writing that libwebsockets then
+ * finds out that it has hung up, and closes without having read why.  So the
+ * connection, an SSL with this socket, is remembered until the server has
+ * answered ...
+ */
+void
+ltdbp_tls_remember(ltdbp_tls *tls, void *ssl, int fd)
+{
+	ltdbp_tls_forget(tls);
+	if (ssl == NULL || SSL_up_ref(ssl) != 1)
+		return;
+	tls->ssl = ssl;
+	tls->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* ... and looked at again in the end.  In use: libwebsockets still has it. */
+void
+ltdbp_tls_hear_out(ltdbp_tls *tls, bool in_use)
+{
+	char		byte;
+
+	if (tls->ssl != NULL && tls->reason[0] == '\0' && tls->fd >= 0)
+	{
+		ERR_clear_error();
+		if (in_use || SSL_set_fd(tls->ssl, tls->fd) == 1)
+			SSL_peek(tls->ssl, &byte, sizeof(byte));
+		ERR_clear_error();
+	}
+	if (!in_use)
+		ltdbp_tls_forget(tls);
+}
+
+void
+ltdbp_tls_forget(ltdbp_tls *tls)
+{
+	if (tls->ssl == NULL)
+		return;
+	SSL_free(tls->ssl);
+	tls->ssl = NULL;
+	if (tls->fd >= 0)
+		close(tls->fd);
+	tls->fd = -1;
 }
 
 /* ---- files ---- */
@@ -314,6 +364,7 @@ ltdbp_tls_free(ltdbp_tls *tls)
 {
 	if (tls == NULL)
 		return;
+	ltdbp_tls_forget(tls);
 	SSL_CTX_free(tls->context);
 	free(tls);
 }
