@@ -36,6 +36,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/truncate.o \
 	src/fdw/target.o \
 	src/fdw/writeset.o \
+	src/fdw/writetree.o \
 	src/fdw/commit.o \
 	src/fdw/bypass.o \
 	src/fdw/deliver.o \
@@ -97,10 +98,20 @@ uninstall: uninstall-ltdbd
 uninstall-ltdbd:
 	rm -f '$(DESTDIR)$(bindir)/ltdbd'
 
-# A C test includes what it tests; each is one program that exits 0 if all is well.
-build/unit_%: t/unit_%.c $(CLIENT_SRCS) $(SERVER_SRCS) $(PLAIN_HDRS)
-	@mkdir -p build
-	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< $(CLIENT_SRCS) $(filter-out src/server/main.c,$(SERVER_SRCS)) -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
+# A C test includes what it tests; each is one program that exits 0 if all is
+# well.  The client is compiled once for all of them, without PostgreSQL.
+TESTED_OBJS = $(CLIENT_SRCS:src/%.c=build/%.o) $(filter-out src/server/main.o,$(SERVER_OBJS))
+
+build/client/%.o: src/client/%.c $(PLAIN_HDRS)
+	@mkdir -p $(@D)
+	$(CC) $(PLAIN_CFLAGS) -c -o $@ $<
+
+build/tested.a: $(TESTED_OBJS)
+	rm -f $@
+	$(AR) cr $@ $^
+
+build/unit_%: t/unit_%.c build/tested.a $(PLAIN_HDRS)
+	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< build/tested.a -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
 
 # What TAP tests preload.
 build/slow_resolver.so: t/slow_resolver.c

@@ -129,7 +129,8 @@ INSERT INTO kv VALUES ('pair', 'value');
 \set QUIET off
 BEGIN;
 DELETE FROM other_t WHERE key = 'a';
-DELETE FROM other_t;
+WITH d AS (DELETE FROM other_t) SELECT count(*) FROM other_t;
+SELECT count(*) FROM other_t;
 ROLLBACK;
 \set QUIET on
 SELECT shown(), (SELECT count(*) FROM kv) AS pairs;

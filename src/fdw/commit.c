@@ -17,7 +17,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"

@@ -15,7 +15,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "executor/instrument.h"
 #include "optimizer/optimizer.h"
@@ -130,10 +130,10 @@ ltfdw_IterateDirectModify(ForeignScanState *node)
 	EState	   *estate = node->ss.ps.state;
 	LtfdwScan  *scan = node->fdw_state;
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	LtfdwTarget *target = ltfdw_target_new(ltfdw_scan_user(plan, estate), scan->table, true);
-	int64		count = erase_keys(node, target);
+	int64		count;
 
-	ltfdw_target_finish(target);
+	scan->target = ltfdw_target_new(ltfdw_scan_user(plan, estate), scan->table, true);
+	count = erase_keys(node, scan->target);
 	MemoryContextSwitchTo(old);
 	if (intVal(list_nth(plan->fdw_private, LTFDW_SCAN_SET_PROCESSED)))
 		estate->es_processed += count;
@@ -142,8 +142,13 @@ ltfdw_IterateDirectModify(ForeignScanState *node)
 	return ExecClearTuple(node->ss.ss_ScanTupleSlot);
 }
 
+/* With write_mode 'immediate' the statement must not meet what it deletes before. */
 void
 ltfdw_EndDirectModify(ForeignScanState *node)
 {
+	LtfdwScan  *scan = node->fdw_state;
+
+	if (scan->target)
+		ltfdw_target_finish(scan->target);
 	ltfdw_EndForeignScan(node);
 }

@@ -17,7 +17,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 /* Up to so many keys are asked for by name, more by a list of all keys. */
 #define FEW_KEYS 64

@@ -12,7 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "access/stratnum.h"
 #include "nodes/makefuncs.h"

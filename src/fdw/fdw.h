@@ -298,54 +298,8 @@ typedef struct LtfdwReader LtfdwReader;
 /* Writes to a collection that have yet to be sent: writeset.c. */
 typedef struct LtfdwWriteSet LtfdwWriteSet;
 
-/* One of them. */
-typedef struct LtfdwWrite
-{
-	int64		ts_sec;
-	bool		deleted;
-	ltdb_text	data;			/* UTF-8 */
-} LtfdwWrite;
-
-/* The parts of a write set, in the order in which they are sent: deliver.c. */
-typedef enum LtfdwPart
-{
-	LTFDW_ADDED,				/* records to store */
-	LTFDW_ERASED,				/* keys, or the collection, to erase */
-	LTFDW_REPLACING,			/* records to store where something was erased */
-	LTFDW_REMOVED				/* records to delete */
-} LtfdwPart;
-
-#define LTFDW_NPARTS 4
-
-/* The number of writes in each part, and in all. */
-typedef struct LtfdwParts
-{
-	int64		count[LTFDW_NPARTS];
-	int64		total;
-} LtfdwParts;
-
-/* A key whose records are to be erased. */
-typedef struct LtfdwErasedKey
-{
-	text	   *key;
-	int64		until_sec;		/* what is newer was added since, by someone else */
-	int64		count;			/* records, as far as known */
-} LtfdwErasedKey;
-
-/* A write set and where it goes: commit.c, target.c, deliver.c. */
-typedef struct LtfdwDestination
-{
-	Oid			userid;
-	Oid			umid;			/* user mapping */
-	const LtfdwTable *table;
-	LtfdwWriteSet *writes;
-} LtfdwDestination;
-
 /* Where the writes of one statement to one table go: target.c. */
 typedef struct LtfdwTarget LtfdwTarget;
-
-/* Batches writes and sends them with requests in flight: sender.c. */
-typedef struct LtfdwSender LtfdwSender;
 
 /* What a reader hands out: one record and the key it belongs to. */
 typedef struct LtfdwRecord
@@ -395,6 +349,7 @@ typedef struct LtfdwScan
 	LtfdwReply *latest;			/* the newest records, or NULL */
 	LtfdwPairs *pairs;			/* all pairs, or NULL */
 	LtfdwReader *reader;
+	LtfdwTarget *target;		/* of a direct DELETE */
 	Tuplestorestate *stored;	/* rows kept, or collected before the first is shown */
 	TupleTableSlot *stored_slot;
 	LtfdwCounters counters;
@@ -590,73 +545,8 @@ extern void ltfdw_BeginDirectModify(ForeignScanState *node, int eflags);
 extern TupleTableSlot *ltfdw_IterateDirectModify(ForeignScanState *node);
 extern void ltfdw_EndDirectModify(ForeignScanState *node);
 
-/* in target.c */
-extern LtfdwTarget *ltfdw_target_new(Oid userid, const LtfdwTable *table, bool hold);
-extern void ltfdw_target_put(LtfdwTarget *target, text *key, const ltdb_record *record);
-extern bool ltfdw_target_take(LtfdwTarget *target, text *key, int64 ts_sec);
-extern void ltfdw_target_delete(LtfdwTarget *target, text *key, const ltdb_record *record);
-extern void ltfdw_target_erase_key(LtfdwTarget *target, text *key, int64 until_sec, int64 count);
-extern void ltfdw_target_erase_all(LtfdwTarget *target);
-extern void ltfdw_target_flush(LtfdwTarget *target);
-extern void ltfdw_target_finish(LtfdwTarget *target);
-
-/* in sender.c */
-extern LtfdwSender *ltfdw_sender_new(LtfdwConn *conn, const LtfdwTable *table);
-extern void ltfdw_sender_put(LtfdwSender *sender, const ltdb_record *record);
-extern void ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record);
-extern void ltfdw_sender_delete_key(LtfdwSender *sender, ltdb_text key);
-extern void ltfdw_sender_delete_collection(LtfdwSender *sender);
-extern void ltfdw_sender_flush(LtfdwSender *sender);
-extern void ltfdw_sender_finish(LtfdwSender *sender);
-
-/* in writeset.c */
-extern int	ltfdw_write_set_memory_kb;
-
-extern LtfdwWriteSet *ltfdw_writeset_new(const char *collection, MemoryContext account,
-										 bool can_undo);
-extern void ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb_text data,
-							   CommandId cid);
-extern bool ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern void ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern void ltfdw_writeset_erase_key(LtfdwWriteSet *set, text *key, int64 until_sec,
-									 int64 count, CommandId cid);
-extern void ltfdw_writeset_erase_all(LtfdwWriteSet *set, CommandId cid);
-extern bool ltfdw_writeset_hides_key(const LtfdwWriteSet *set, text *key, CommandId cid);
-extern bool ltfdw_writeset_hides_all(const LtfdwWriteSet *set, CommandId cid);
-extern bool ltfdw_writeset_seek(const LtfdwWriteSet *set, text *key, LtfdwInterval interval,
-								bool reverse, CommandId cid, LtfdwWrite *write);
-extern void ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval,
-									CommandId cid, LtfdwKeys *keys);
-extern bool ltfdw_writeset_is_erased(const LtfdwWriteSet *set);
-extern LtfdwParts ltfdw_writeset_count(const LtfdwWriteSet *set);
-extern void ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
-								void (*visit) (text *key, const LtfdwWrite *write, void *arg),
-								void *arg);
-extern LtfdwErasedKey *ltfdw_writeset_erased_keys(const LtfdwWriteSet *set, int *count);
-extern int64 ltfdw_undo_mark(void);
-extern void ltfdw_undo_to(int64 mark);
-extern void ltfdw_undo_forget(void);
-
-/* in commit.c */
+/* in commit.c; more of it, and of its neighbours, in write.h */
 extern void ltfdw_transaction_init(void);
-extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table);
-extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table);
-extern bool ltfdw_transaction_touches(const LtfdwTable *table);
-
-/* in bypass.c */
-extern void ltfdw_bypassed(const LtfdwTable *table, int64 count);
-extern void ltfdw_bypass_warn(int level);
-extern void ltfdw_bypass_merge(int level);
-extern void ltfdw_bypass_forget(void);
-
-/* in deliver.c */
-extern void ltfdw_deliver(List *destinations);
-
-/* in erase.c */
-extern void ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table, bool with_pairs);
-extern void ltfdw_erase_keys(LtfdwConn *conn, const LtfdwTable *table,
-							 const LtfdwErasedKey *keys, int count);
-extern void ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table);
 
 /* in truncate.c */
 extern void ltfdw_ExecForeignTruncate(List *rels, DropBehavior behavior, bool restart_seqs);

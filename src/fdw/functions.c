@@ -13,7 +13,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"

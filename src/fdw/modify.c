@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"

@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 const LtfdwInterval ltfdw_pair_interval = {LTFDW_PAIR_TS, LTFDW_PAIR_TS};
 

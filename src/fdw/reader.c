@@ -24,7 +24,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 
 /* Requests in flight at most. */

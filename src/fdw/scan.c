@@ -15,7 +15,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"

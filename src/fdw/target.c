@@ -14,7 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "access/xact.h"
 #include "utils/memutils.h"

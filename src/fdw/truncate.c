@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "write.h"
 
 #include "miscadmin.h"
 #include "utils/rel.h"
