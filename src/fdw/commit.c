@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * commit.c
- *		The writes of a transaction: kept, a write set for each user mapping
- *		and collection, sent when it commits, dropped when it does not.
+ *		The writes of a transaction: kept, a write set for each collection,
+ *		sent when it commits, dropped when it does not.
  *
  * LTDB has no transactions.  With write_mode 'commit' all is sent just before
  * PostgreSQL commits, and acknowledged before it goes on; if that fails the
@@ -36,19 +36,16 @@ static int	marks_allocated = 0;
 /* ---- the write sets of a transaction ---- */
 
 static LtfdwDestination *
-find_destination(Oid userid, const LtfdwTable *table)
+find_destination(const LtfdwTable *table)
 {
 	ListCell   *cell;
-	Oid			umid;
 
-	if (destinations == NIL)
-		return NULL;
-	umid = GetUserMapping(userid, table->serverid)->umid;
 	foreach(cell, destinations)
 	{
 		LtfdwDestination *destination = lfirst(cell);
 
-		if (destination->umid == umid && destination->table->kind == table->kind &&
+		if (destination->table->serverid == table->serverid &&
+			destination->table->kind == table->kind &&
 			strcmp(destination->table->collection, table->collection) == 0)
 			return destination;
 	}
@@ -60,11 +57,30 @@ find_destination(Oid userid, const LtfdwTable *table)
  * was written.  In a set of pairs every ts is LTFDW_PAIR_TS.
  */
 LtfdwWriteSet *
-ltfdw_transaction_writes(Oid userid, const LtfdwTable *table)
+ltfdw_transaction_writes(const LtfdwTable *table)
 {
-	LtfdwDestination *destination = find_destination(userid, table);
+	LtfdwDestination *destination = find_destination(table);
 
 	return destination ? destination->writes : NULL;
+}
+
+/* The number of a user among those who write to a destination. */
+int
+ltfdw_destination_writer(LtfdwDestination *destination, Oid userid)
+{
+	Oid			umid = GetUserMapping(userid, destination->table->serverid)->umid;
+	int			count = destination->nwriters;
+
+	for (int i = 0; i < count; i++)
+		if (destination->writers[i].umid == umid)
+			return i;
+	destination->writers = destination->writers
+		? repalloc(destination->writers, (count + 1) * sizeof(LtfdwWriter))
+		: MemoryContextAlloc(GetMemoryChunkContext(destination), sizeof(LtfdwWriter));
+	destination->writers[count].userid = userid;
+	destination->writers[count].umid = umid;
+	destination->nwriters++;
+	return count;
 }
 
 /* What of a table is needed to write to it, whatever becomes of its columns. */
@@ -80,44 +96,25 @@ copy_table(const LtfdwTable *table)
 	return copy;
 }
 
-/* The same, made if need be. */
-LtfdwWriteSet *
-ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table)
+/* Where writes to what a table shows go, made if need be. */
+LtfdwDestination *
+ltfdw_transaction_write_to(const LtfdwTable *table)
 {
-	LtfdwDestination *destination = find_destination(userid, table);
+	LtfdwDestination *destination = find_destination(table);
 	MemoryContext old;
 
 	if (destination)
-		return destination->writes;
+		return destination;
 	if (transaction_cxt == NULL)
 		transaction_cxt = AllocSetContextCreate(TopTransactionContext, "ltdb_fdw transaction",
 												ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(transaction_cxt);
 	destination = palloc0(sizeof(LtfdwDestination));
-	destination->userid = userid;
-	destination->umid = GetUserMapping(userid, table->serverid)->umid;
 	destination->table = copy_table(table);
 	destination->writes = ltfdw_writeset_new(table->collection, transaction_cxt, true);
 	destinations = lappend(destinations, destination);
 	MemoryContextSwitchTo(old);
-	return destination->writes;
-}
-
-/* Whether anybody's writes to a table's collection are there: for EXPLAIN. */
-bool
-ltfdw_transaction_touches(const LtfdwTable *table)
-{
-	ListCell   *cell;
-
-	foreach(cell, destinations)
-	{
-		const LtfdwTable *written = ((LtfdwDestination *) lfirst(cell))->table;
-
-		if (written->serverid == table->serverid && written->kind == table->kind &&
-			strcmp(written->collection, table->collection) == 0)
-			return true;
-	}
-	return false;
+	return destination;
 }
 
 /* ---- the events of a transaction ---- */

@@ -13,6 +13,7 @@
  */
 #include "fdw.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -305,6 +306,22 @@ ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord *record,
 
 	error_context_stack = callback.previous;
 	ExecStoreVirtualTuple(slot);
+}
+
+/*
+ * A row that was written has no system columns but tableoid; let RETURNING show
+ * that, instead of what lies in the tuple at their place.
+ */
+void
+ltfdw_clear_system_columns(TupleTableSlot *slot)
+{
+	HeapTuple	tuple;
+
+	Assert(TTS_IS_HEAPTUPLE(slot));
+	tuple = ExecFetchSlotHeapTuple(slot, true, NULL);
+	HeapTupleHeaderSetXmin(tuple->t_data, InvalidTransactionId);
+	HeapTupleHeaderSetXmax(tuple->t_data, InvalidTransactionId);
+	HeapTupleHeaderSetCmin(tuple->t_data, FirstCommandId);
 }
 
 /* ---- slots to records ---- */

@@ -23,8 +23,7 @@
 typedef struct Delivery
 {
 	const LtfdwDestination *destination;
-	LtfdwConn  *conn;			/* NULL until something is sent */
-	LtfdwSender *sender;
+	LtfdwSender **senders;		/* by writer, NULL until something is sent */
 	LtfdwParts	parts;
 	int64		sent;
 } Delivery;
@@ -43,6 +42,23 @@ delivery_callback(void *arg)
 
 /* ---- one part of one set ---- */
 
+static LtfdwConn *
+connection_of(const Delivery *delivery, int writer)
+{
+	const LtfdwDestination *destination = delivery->destination;
+
+	return ltfdw_connection_get(destination->writers[writer].userid, destination->table->serverid);
+}
+
+static LtfdwSender *
+sender_of(Delivery *delivery, int writer)
+{
+	if (delivery->senders[writer] == NULL)
+		delivery->senders[writer] = ltfdw_sender_new(connection_of(delivery, writer),
+													 delivery->destination->table);
+	return delivery->senders[writer];
+}
+
 static void
 send_put(text *key, const LtfdwWrite *write, void *arg)
 {
@@ -50,7 +66,7 @@ send_put(text *key, const LtfdwWrite *write, void *arg)
 	ltdb_record record = {ltfdw_datum_to_ltdb(key), write->ts_sec, write->data};
 
 	delivery->sent++;
-	ltfdw_sender_put(delivery->sender, &record);
+	ltfdw_sender_put(sender_of(delivery, write->writer), &record);
 }
 
 static void
@@ -60,24 +76,41 @@ send_delete(text *key, const LtfdwWrite *write, void *arg)
 	ltdb_record record = {ltfdw_datum_to_ltdb(key), write->ts_sec, {"", 0}};
 
 	delivery->sent++;
-	ltfdw_sender_delete(delivery->sender, &record);
+	ltfdw_sender_delete(sender_of(delivery, write->writer), &record);
 }
 
 /* Whether the collection's other kind is to be erased as well. */
 static bool
 other_kind_is_erased(const Delivery *delivery, const Delivery *all, int count)
 {
-	const LtfdwDestination *mine = delivery->destination;
+	const LtfdwTable *mine = delivery->destination->table;
+	int			writer;
 
 	for (int i = 0; i < count; i++)
 	{
-		const LtfdwDestination *other = all[i].destination;
+		const LtfdwTable *other = all[i].destination->table;
 
-		if (other->table->kind != mine->table->kind && other->umid == mine->umid &&
-			strcmp(other->table->collection, mine->table->collection) == 0)
-			return ltfdw_writeset_is_erased(other->writes);
+		if (other->kind != mine->kind && other->serverid == mine->serverid &&
+			strcmp(other->collection, mine->collection) == 0)
+			return ltfdw_writeset_is_erased(all[i].destination->writes, &writer);
 	}
 	return false;
+}
+
+/* Those of the keys that one of the writers erases. */
+static void
+erase_keys_as(Delivery *delivery, int writer, const LtfdwErasedKey *keys, int count)
+{
+	LtfdwErasedKey *mine = palloc(count * sizeof(LtfdwErasedKey));
+	int			nmine = 0;
+
+	for (int i = 0; i < count; i++)
+		if (keys[i].writer == writer)
+			mine[nmine++] = keys[i];
+	if (nmine > 0)
+		ltfdw_erase_keys(connection_of(delivery, writer), delivery->destination->table,
+						 mine, nmine);
+	pfree(mine);
 }
 
 static void
@@ -85,38 +118,50 @@ erase(Delivery *delivery, const Delivery *all, int count)
 {
 	const LtfdwDestination *destination = delivery->destination;
 	bool		other_erased = other_kind_is_erased(delivery, all, count);
+	int			writer;
 
 	delivery->sent += delivery->parts.count[LTFDW_ERASED];
-	if (!ltfdw_writeset_is_erased(destination->writes))
+	if (!ltfdw_writeset_is_erased(destination->writes, &writer))
 	{
 		int			nkeys;
 		LtfdwErasedKey *keys = ltfdw_writeset_erased_keys(destination->writes, &nkeys);
 
-		ltfdw_erase_keys(delivery->conn, destination->table, keys, nkeys);
+		for (writer = 0; writer < destination->nwriters; writer++)
+			erase_keys_as(delivery, writer, keys, nkeys);
 	}
 	else if (destination->table->kind == LTFDW_RECORDS)
-		ltfdw_erase_records(delivery->conn, destination->table, other_erased);
+		ltfdw_erase_records(connection_of(delivery, writer), destination->table, other_erased);
 	else if (!other_erased)
-		ltfdw_erase_pairs(delivery->conn, destination->table);
+		ltfdw_erase_pairs(connection_of(delivery, writer), destination->table);
 }
 
-/* Send a part; ltfdw_sender_finish() waits until it is acknowledged. */
+static void
+flush(const Delivery *delivery)
+{
+	for (int i = 0; i < delivery->destination->nwriters; i++)
+		if (delivery->senders[i])
+			ltfdw_sender_flush(delivery->senders[i]);
+}
+
+/* Wait until all that was sent is acknowledged. */
+static void
+finish(const Delivery *delivery)
+{
+	for (int i = 0; i < delivery->destination->nwriters; i++)
+		if (delivery->senders[i])
+			ltfdw_sender_finish(delivery->senders[i]);
+}
+
+/* Send a part. */
 static void
 send_part(Delivery *delivery, LtfdwPart part, const Delivery *all, int count)
 {
-	const LtfdwDestination *destination = delivery->destination;
-
-	if (delivery->conn == NULL)
-	{
-		delivery->conn = ltfdw_connection_get(destination->userid, destination->table->serverid);
-		delivery->sender = ltfdw_sender_new(delivery->conn, destination->table);
-	}
 	if (part == LTFDW_ERASED)
 		erase(delivery, all, count);
 	else
-		ltfdw_writeset_walk(destination->writes, part,
+		ltfdw_writeset_walk(delivery->destination->writes, part,
 							part == LTFDW_REMOVED ? send_delete : send_put, delivery);
-	ltfdw_sender_flush(delivery->sender);
+	flush(delivery);
 }
 
 /* ---- all of them ---- */
@@ -138,8 +183,7 @@ deliver_part(Delivery *deliveries, int count, LtfdwPart part)
 	for (int i = 0; i < count; i++)
 	{
 		callback.arg = &deliveries[i];
-		if (deliveries[i].sender)
-			ltfdw_sender_finish(deliveries[i].sender);
+		finish(&deliveries[i]);
 	}
 	error_context_stack = callback.previous;
 }
@@ -161,6 +205,7 @@ ltfdw_deliver(List *destinations)
 
 		delivery->destination = lfirst(cell);
 		delivery->parts = ltfdw_writeset_count(delivery->destination->writes);
+		delivery->senders = palloc0(delivery->destination->nwriters * sizeof(LtfdwSender *));
 	}
 	for (int part = 0; part < LTFDW_NPARTS; part++)
 		deliver_part(deliveries, count, part);

@@ -134,6 +134,8 @@ ltfdw_IterateDirectModify(ForeignScanState *node)
 
 	scan->target = ltfdw_target_new(ltfdw_scan_user(plan, estate), scan->table, true);
 	count = erase_keys(node, scan->target);
+	if (!ltfdw_statement_reads(estate, scan->table, plan->resultRelation))
+		ltfdw_target_finish(scan->target);
 	MemoryContextSwitchTo(old);
 	if (intVal(list_nth(plan->fdw_private, LTFDW_SCAN_SET_PROCESSED)))
 		estate->es_processed += count;
@@ -142,7 +144,10 @@ ltfdw_IterateDirectModify(ForeignScanState *node)
 	return ExecClearTuple(node->ss.ss_ScanTupleSlot);
 }
 
-/* With write_mode 'immediate' the statement must not meet what it deletes before. */
+/*
+ * With write_mode 'immediate' a statement that reads the collection elsewhere
+ * has its deletions sent here, so that it does not meet them.
+ */
 void
 ltfdw_EndDirectModify(ForeignScanState *node)
 {

@@ -358,7 +358,7 @@ explain_latest(const Explainer *ex, const LtfdwQuery *query, const LtfdwInterval
 	LtfdwLeaf	leaf;
 
 	if (ex->scan->reduction != LTFDW_ONE_OF_KEY || !ex->scan->order.reverse ||
-		ltfdw_transaction_touches(ex->table) || !is_one_interval(ex, times))
+		ltfdw_transaction_writes(ex->table) || !is_one_interval(ex, times))
 		return false;
 	if (key_conditions == NIL)
 	{

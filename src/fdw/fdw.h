@@ -489,6 +489,7 @@ extern int64 ltfdw_usecs_floor_sec(int64 usecs);
 extern LtfdwProjection *ltfdw_projection_new(const LtfdwTable *table, List *attnums);
 extern void ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord *record,
 								 TupleTableSlot *slot);
+extern void ltfdw_clear_system_columns(TupleTableSlot *slot);
 extern Datum ltfdw_data_to_datum(const LtfdwTable *table, const LtfdwRecord *record,
 								 bool *isnull);
 extern ltdb_record ltfdw_record_from_datums(const LtfdwTable *table, Datum key, Datum ts);

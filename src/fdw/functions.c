@@ -19,7 +19,9 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -106,6 +108,13 @@ end_of_writing(LtfdwTarget *target)
 {
 	ltfdw_target_finish(target);
 	CommandCounterIncrement();
+}
+
+/* A function that writes is as good as INSERT or DELETE. */
+static void
+prevent_if_read_only(FunctionCallInfo fcinfo)
+{
+	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 }
 
 /* ---- results ---- */
@@ -262,7 +271,7 @@ latest_with_writes(FunctionCallInfo fcinfo, LtfdwConn *conn, LtfdwTable *table, 
 	LtfdwInterval interval = {Max(shape->since_sec, (int64) LTDB_TS_MIN), request->at_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &interval}};
 	CommandId	cid = reading_command();
-	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(GetUserId(), table), cid};
+	LtfdwReading reading = {true, -1, 1, ltfdw_transaction_writes(table), cid};
 	LtfdwReader *reader = ltfdw_reader_new(conn, table, NULL);
 	Rows		rows = begin_rows(fcinfo);
 	LtfdwRecord record;
@@ -312,7 +321,7 @@ ltfdw_latest(PG_FUNCTION_ARGS)
 	serverid = server_argument(fcinfo);
 	conn = ltfdw_connection_get(GetUserId(), serverid);
 	table = ltfdw_table_of_collection(serverid, LTFDW_RECORDS, shape.collection);
-	if (ltfdw_transaction_writes(GetUserId(), table) != NULL)
+	if (ltfdw_transaction_writes(table) != NULL)
 		return latest_with_writes(fcinfo, conn, table,
 								  PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
 								  &request, &shape);
@@ -329,6 +338,7 @@ ltfdw_delete_key(PG_FUNCTION_ARGS)
 	LtfdwTable *table = collection_argument(fcinfo, LTFDW_RECORDS);
 	LtfdwTarget *target = ltfdw_target_new(GetUserId(), table, true);
 
+	prevent_if_read_only(fcinfo);
 	require_nonempty(fcinfo, 1, "collection");
 	require_nonempty(fcinfo, 2, "key");
 	ltfdw_target_erase_key(target, required_text(fcinfo, 2, "key"), LTDB_TS_MAX, 0);
@@ -342,6 +352,7 @@ ltfdw_delete_collection(PG_FUNCTION_ARGS)
 {
 	LtfdwTable *table = collection_argument(fcinfo, LTFDW_RECORDS);
 
+	prevent_if_read_only(fcinfo);
 	require_nonempty(fcinfo, 1, "collection");
 	if (table->write_at_commit)
 	{
@@ -354,10 +365,7 @@ ltfdw_delete_collection(PG_FUNCTION_ARGS)
 		end_of_writing(records);
 	}
 	else
-	{
-		ltfdw_bypassed(table, 1);
 		ltfdw_erase_records(ltfdw_connection_get(GetUserId(), table->serverid), table, true);
-	}
 	PG_RETURN_VOID();
 }
 
@@ -372,6 +380,7 @@ write_pair(FunctionCallInfo fcinfo, const ltdb_text *value)
 	text	   *key = required_text(fcinfo, 2, "key");
 	ltdb_record pair = {ltfdw_datum_to_ltdb(key), LTFDW_PAIR_TS, {"", 0}};
 
+	prevent_if_read_only(fcinfo);
 	require_nonempty(fcinfo, 1, "collection");
 	require_nonempty(fcinfo, 2, "key");
 	if (value)
@@ -407,7 +416,7 @@ ltfdw_kv_get(PG_FUNCTION_ARGS)
 	LtfdwTable *table = collection_argument(fcinfo, LTFDW_PAIRS);
 	text	   *key = required_text(fcinfo, 2, "key");
 	LtfdwQuery	query = {{false, 1, &key}, {1, unconstify(LtfdwInterval *, &ltfdw_pair_interval)}};
-	LtfdwReading reading = {false, -1, -1, ltfdw_transaction_writes(GetUserId(), table),
+	LtfdwReading reading = {false, -1, -1, ltfdw_transaction_writes(table),
 	reading_command()};
 	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(GetUserId(), table->serverid),
 										   table, NULL);
@@ -431,7 +440,7 @@ rows_of_pairs(FunctionCallInfo fcinfo, bool keys_only)
 	RowShape	shape = {table->collection, keys_only ? 1 : 2, {PART_KEY, PART_DATA}, PG_INT64_MIN};
 	LtfdwPairs *pairs = ltfdw_pairs_start(ltfdw_connection_get(GetUserId(), table->serverid),
 										  table, keys_only,
-										  ltfdw_transaction_writes(GetUserId(), table),
+										  ltfdw_transaction_writes(table),
 										  reading_command(), NULL);
 	Rows		rows = begin_rows(fcinfo);
 	LtfdwRecord record;

@@ -131,8 +131,8 @@ ltfdw_PlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relat
  * Whether the statement also reads the collection that it writes to, beside
  * the row it is about to delete: it must not meet its own writes there.
  */
-static bool
-statement_reads_collection(EState *estate, const LtfdwTable *table, Index target)
+bool
+ltfdw_statement_reads(EState *estate, const LtfdwTable *table, Index target)
 {
 	Index		rti = 0;
 	ListCell   *cell;
@@ -205,7 +205,7 @@ must_hold(ModifyTableState *mtstate, ResultRelInfo *result_rel, const LtfdwTable
 {
 	return operation == CMD_UPDATE ||
 		(operation == CMD_DELETE && !rows_come_once(outerPlan(mtstate->ps.plan))) ||
-		statement_reads_collection(mtstate->ps.state, table, result_rel->ri_RangeTableIndex);
+		ltfdw_statement_reads(mtstate->ps.state, table, result_rel->ri_RangeTableIndex);
 }
 
 static Modify *
@@ -269,6 +269,14 @@ flush_row(Modify *modify)
 }
 
 /* ---- rows ---- */
+
+/* RETURNING may show anything of a row. */
+static void
+prepare_returning(const ResultRelInfo *result_rel, TupleTableSlot *slot)
+{
+	if (result_rel->ri_projectReturning && TTS_IS_HEAPTUPLE(slot))
+		ltfdw_clear_system_columns(slot);
+}
 
 /*
  * Let RETURNING and triggers see what is stored: the whole second, and data
@@ -339,14 +347,15 @@ key_of_slot(const LtfdwTable *table, TupleTableSlot *slot)
  * CHECK, and, unless the row was routed here by it, the partition's own.
  */
 static void
-check_constraints(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot, bool routed)
+check_constraints(EState *estate, ResultRelInfo *result_rel, TupleTableSlot *slot, bool routed,
+				  bool moved)
 {
 	Relation	rel = result_rel->ri_RelationDesc;
 
 	if (RelationGetDescr(rel)->constr)
 		ExecConstraints(result_rel, slot, estate);
 	if (rel->rd_rel->relispartition && !routed &&
-		!ExecPartitionCheck(result_rel, slot, estate, false))
+		!ExecPartitionCheck(result_rel, slot, estate, !moved))
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("new row for relation \"%s\" violates partition constraint",
@@ -373,11 +382,12 @@ ltfdw_ExecForeignInsert(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	ltdb_record record;
 
-	check_constraints(estate, result_rel, slot, was_routed(result_rel));
+	check_constraints(estate, result_rel, slot, was_routed(result_rel), false);
 	record = ltfdw_record_from_slot(modify->table, slot);
 	ltfdw_target_put(modify->target, key_of_slot(modify->table, slot), &record);
 	flush_row(modify);
 	show_stored(modify->table, slot, &record);
+	prepare_returning(result_rel, slot);
 	MemoryContextSwitchTo(old);
 	return slot;
 }
@@ -415,7 +425,7 @@ stored_data(Modify *modify, text *key, int64 ts_sec, ltdb_text *data)
 {
 	LtfdwInterval second = {ts_sec, ts_sec};
 	LtfdwQuery	query = {{false, 1, &key}, {1, &second}};
-	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->userid, modify->table),
+	LtfdwReading reading = {false, 1, -1, ltfdw_transaction_writes(modify->table),
 	modify->cid};
 	LtfdwReader *reader = ltfdw_reader_new(ltfdw_connection_get(modify->userid,
 																modify->table->serverid),
@@ -481,7 +491,7 @@ ltfdw_ExecForeignUpdate(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 	ltdb_record before = old_identity(modify, plan_slot, &old_key);
 	ltdb_record after;
 
-	check_constraints(estate, result_rel, slot, false);
+	check_constraints(estate, result_rel, slot, false, true);
 	after = ltfdw_identity_from_slot(modify->table, slot);
 	if (!ltfdw_target_take(modify->target, old_key, before.ts_sec) ||
 		!updated_data(result_rel, modify, old_key, before.ts_sec, slot, &after.data))
@@ -495,6 +505,7 @@ ltfdw_ExecForeignUpdate(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 		memcmp(before.key.bytes, after.key.bytes, after.key.len_bytes) != 0)
 		ltfdw_target_delete(modify->target, old_key, &before);
 	show_stored(modify->table, slot, &after);
+	prepare_returning(result_rel, slot);
 	MemoryContextSwitchTo(old);
 	return slot;
 }
@@ -517,7 +528,10 @@ ltfdw_ExecForeignDelete(EState *estate, ResultRelInfo *result_rel, TupleTableSlo
 	ltfdw_target_delete(modify->target, key, &record);
 	flush_row(modify);
 	if (result_rel->ri_projectReturning && AttributeNumberIsValid(modify->row_junk))
+	{
 		show_deleted_row(result_rel, slot, junk_value(plan_slot, modify->row_junk));
+		prepare_returning(result_rel, slot);
+	}
 	MemoryContextSwitchTo(old);
 	return slot;
 }

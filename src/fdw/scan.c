@@ -440,7 +440,7 @@ start(ForeignScanState *node, LtfdwScan *scan)
 		if (scan->conn == NULL)
 			connect(node, scan);
 		scan->cid = node->ss.ps.state->es_snapshot->curcid;
-		scan->writes = ltfdw_transaction_writes(scan->userid, scan->table);
+		scan->writes = ltfdw_transaction_writes(scan->table);
 		latest = is_latest_query(scan, &scan->query);
 		all_pairs = scan->table->kind == LTFDW_PAIRS && scan->query.keys.all;
 		if (scan->table->kind == LTFDW_PAIRS)

@@ -42,9 +42,8 @@ typedef struct Batch
 struct LtfdwSender
 {
 	LtfdwConn  *conn;
-	LtfdwKind	kind;
+	const LtfdwTable *table;
 	ltdb_text	collection;
-	int			batch_size;
 	MemoryContext cxt;
 	Batch	   *batch;			/* being filled, or NULL */
 
@@ -65,16 +64,15 @@ release_replies(void *arg)
 	sender->nreplies = 0;
 }
 
-/* Lives in the current context, and frees its replies with it. */
+/* Lives in the current context, as the table must, and frees its replies with it. */
 LtfdwSender *
 ltfdw_sender_new(LtfdwConn *conn, const LtfdwTable *table)
 {
 	LtfdwSender *sender = palloc0(sizeof(LtfdwSender));
 
 	sender->conn = conn;
-	sender->kind = table->kind;
+	sender->table = table;
 	sender->collection = ltfdw_text_to_ltdb(table->collection, strlen(table->collection));
-	sender->batch_size = table->batch_size;
 	sender->cxt = CurrentMemoryContext;
 	sender->release.func = release_replies;
 	sender->release.arg = sender;
@@ -104,8 +102,10 @@ make_room(LtfdwSender *sender)
 }
 
 static void
-pass(LtfdwSender *sender, ltdb_reply *reply)
+pass(LtfdwSender *sender, ltdb_reply *reply, int64 writes)
 {
+	if (!sender->table->write_at_commit)
+		ltfdw_bypassed(sender->table, writes);
 	if (reply == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -136,7 +136,7 @@ send_deletes_one_by_one(LtfdwSender *sender, Batch *batch)
 		}
 		make_room(sender);
 		pass(sender, ltdb_send_delete_record(handle, sender->collection, record->key,
-											 record->ts_sec));
+											 record->ts_sec), 1);
 	}
 	return kept;
 }
@@ -154,7 +154,7 @@ send_batch(LtfdwSender *sender, Batch *batch)
 		pass(sender, batch->kind == WRITE_INSERT
 			 ? ltdb_send_insert(handle, sender->collection, batch->records, batch->count)
 			 : ltdb_send_delete_records(handle, sender->collection, batch->records,
-										batch->count));
+										batch->count), batch->count);
 	}
 	MemoryContextDelete(batch->cxt);
 }
@@ -170,7 +170,7 @@ new_batch(LtfdwSender *sender, WriteKind kind)
 
 	batch->kind = kind;
 	batch->cxt = cxt;
-	batch->records = MemoryContextAlloc(cxt, sender->batch_size * sizeof(ltdb_record));
+	batch->records = MemoryContextAlloc(cxt, sender->table->batch_size * sizeof(ltdb_record));
 	return batch;
 }
 
@@ -203,7 +203,7 @@ add_record(LtfdwSender *sender, WriteKind kind, const ltdb_record *record)
 	Batch	   *batch = sender->batch;
 	ltdb_record *copy;
 
-	if (batch && (batch->kind != kind || batch->count == sender->batch_size ||
+	if (batch && (batch->kind != kind || batch->count == sender->table->batch_size ||
 				  batch->bytes + bytes > MESSAGE_BYTES))
 	{
 		ltfdw_sender_flush(sender);
@@ -228,21 +228,21 @@ add_record(LtfdwSender *sender, WriteKind kind, const ltdb_record *record)
 void
 ltfdw_sender_put(LtfdwSender *sender, const ltdb_record *record)
 {
-	if (sender->kind == LTFDW_RECORDS)
+	if (sender->table->kind == LTFDW_RECORDS)
 	{
 		add_record(sender, WRITE_INSERT, record);
 		return;
 	}
 	make_room(sender);
 	pass(sender, ltdb_send_set_value(ltfdw_connection_handle(sender->conn), sender->collection,
-									 record->key, record->data));
+									 record->key, record->data), 1);
 }
 
 /* Delete a record or a pair; only key and ts count. */
 void
 ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record)
 {
-	if (sender->kind == LTFDW_RECORDS)
+	if (sender->table->kind == LTFDW_RECORDS)
 	{
 		ltdb_record identity = {record->key, record->ts_sec, {"", 0}};
 
@@ -251,7 +251,7 @@ ltfdw_sender_delete(LtfdwSender *sender, const ltdb_record *record)
 	}
 	make_room(sender);
 	pass(sender, ltdb_send_delete_value(ltfdw_connection_handle(sender->conn),
-										sender->collection, record->key));
+										sender->collection, record->key), 1);
 }
 
 /* Delete all records of a key; with a collection's last key go its pairs. */
@@ -261,7 +261,7 @@ ltfdw_sender_delete_key(LtfdwSender *sender, ltdb_text key)
 	ltfdw_sender_flush(sender);
 	make_room(sender);
 	pass(sender, ltdb_send_delete_key(ltfdw_connection_handle(sender->conn),
-									  sender->collection, key));
+									  sender->collection, key), 1);
 }
 
 /* Delete the collection, pairs included. */
@@ -271,7 +271,7 @@ ltfdw_sender_delete_collection(LtfdwSender *sender)
 	ltfdw_sender_flush(sender);
 	make_room(sender);
 	pass(sender, ltdb_send_delete_collection(ltfdw_connection_handle(sender->conn),
-											 sender->collection));
+											 sender->collection), 1);
 }
 
 /* Send what is left, and wait until everything sent is acknowledged. */

@@ -21,8 +21,11 @@
 
 struct LtfdwTarget
 {
-	LtfdwDestination destination;	/* its writes: NULL until needed */
+	Oid			userid;
+	const LtfdwTable *table;
 	bool		hold;			/* send nothing before the end */
+	LtfdwDestination *destination;	/* NULL until needed, or if all is sent at once */
+	int			writer;
 	LtfdwSender *sender;		/* NULL until something is sent */
 	MemoryContext cxt;
 	CommandId	cid;			/* of this statement */
@@ -38,46 +41,53 @@ ltfdw_target_new(Oid userid, const LtfdwTable *table, bool hold)
 {
 	LtfdwTarget *target = palloc0(sizeof(LtfdwTarget));
 
-	target->destination.userid = userid;
-	target->destination.table = table;
+	target->userid = userid;
+	target->table = table;
 	target->hold = hold;
 	target->cxt = CurrentMemoryContext;
 	target->cid = GetCurrentCommandId(true);
 	return target;
 }
 
+/* A destination for this statement alone. */
+static LtfdwDestination *
+new_held(const LtfdwTarget *target)
+{
+	MemoryContext cxt = AllocSetContextCreate(target->cxt, "ltdb_fdw held writes",
+											  ALLOCSET_SMALL_SIZES);
+	LtfdwDestination *held = MemoryContextAllocZero(cxt, sizeof(LtfdwDestination));
+
+	held->table = target->table;
+	held->writes = ltfdw_writeset_new(target->table->collection, cxt, false);
+	return held;
+}
+
 /* The set to write to, or NULL if writes are to be sent. */
 static LtfdwWriteSet *
 get_writes(LtfdwTarget *target)
 {
-	LtfdwDestination *destination = &target->destination;
-	const LtfdwTable *table = destination->table;
-
-	if (destination->writes || !(table->write_at_commit || target->hold))
-		return destination->writes;
-	if (table->write_at_commit)
-		destination->writes = ltfdw_transaction_write_to(destination->userid, table);
-	else
-		destination->writes = ltfdw_writeset_new(table->collection,
-												 AllocSetContextCreate(target->cxt,
-																	   "ltdb_fdw held writes",
-																	   ALLOCSET_SMALL_SIZES),
-												 false);
-	return destination->writes;
+	if (!target->table->write_at_commit && !target->hold)
+		return NULL;
+	if (target->destination == NULL)
+	{
+		target->destination = target->table->write_at_commit
+			? ltfdw_transaction_write_to(target->table) : new_held(target);
+		target->writer = ltfdw_destination_writer(target->destination, target->userid);
+	}
+	return target->destination->writes;
 }
 
 /* The connection is opened with the first write: a statement may have none. */
 static LtfdwSender *
 get_sender(LtfdwTarget *target)
 {
-	const LtfdwTable *table = target->destination.table;
-
 	if (target->sender == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(target->cxt);
 
-		target->sender = ltfdw_sender_new(ltfdw_connection_get(target->destination.userid,
-															   table->serverid), table);
+		target->sender = ltfdw_sender_new(ltfdw_connection_get(target->userid,
+															   target->table->serverid),
+										  target->table);
 		MemoryContextSwitchTo(old);
 	}
 	return target->sender;
@@ -90,12 +100,9 @@ ltfdw_target_put(LtfdwTarget *target, text *key, const ltdb_record *record)
 	LtfdwWriteSet *writes = get_writes(target);
 
 	if (writes)
-		ltfdw_writeset_put(writes, key, record->ts_sec, record->data, target->cid);
+		ltfdw_writeset_put(writes, target->writer, key, record->ts_sec, record->data, target->cid);
 	else
-	{
-		ltfdw_bypassed(target->destination.table, 1);
 		ltfdw_sender_put(get_sender(target), record);
-	}
 }
 
 /*
@@ -117,28 +124,29 @@ ltfdw_target_delete(LtfdwTarget *target, text *key, const ltdb_record *record)
 	LtfdwWriteSet *writes = get_writes(target);
 
 	if (writes)
-		ltfdw_writeset_delete(writes, key, record->ts_sec, target->cid);
+		ltfdw_writeset_delete(writes, target->writer, key, record->ts_sec, target->cid);
 	else
-	{
-		ltfdw_bypassed(target->destination.table, 1);
 		ltfdw_sender_delete(get_sender(target), record);
-	}
 }
 
 /* Erase a key: see ltfdw_writeset_erase_key(). */
 void
 ltfdw_target_erase_key(LtfdwTarget *target, text *key, int64 until_sec, int64 count)
 {
-	Assert(target->hold);
-	ltfdw_writeset_erase_key(get_writes(target), key, until_sec, count, target->cid);
+	LtfdwWriteSet *writes = get_writes(target);
+
+	Assert(writes);
+	ltfdw_writeset_erase_key(writes, target->writer, key, until_sec, count, target->cid);
 }
 
 /* Erase all that the table shows. */
 void
 ltfdw_target_erase_all(LtfdwTarget *target)
 {
-	Assert(target->hold);
-	ltfdw_writeset_erase_all(get_writes(target), target->cid);
+	LtfdwWriteSet *writes = get_writes(target);
+
+	Assert(writes);
+	ltfdw_writeset_erase_all(writes, target->writer, target->cid);
 }
 
 /* Let whoever reads next see what was written; held writes stay held. */
@@ -149,24 +157,12 @@ ltfdw_target_flush(LtfdwTarget *target)
 		ltfdw_sender_flush(target->sender);
 }
 
-/* Send what was held: now it cannot be taken back any more. */
-static void
-send_held(LtfdwTarget *target)
-{
-	int64		total = ltfdw_writeset_count(target->destination.writes).total;
-
-	if (total == 0)
-		return;
-	ltfdw_bypassed(target->destination.table, total);
-	ltfdw_deliver(list_make1(&target->destination));
-}
-
 /* At the end of the statement; what was sent is acknowledged afterwards. */
 void
 ltfdw_target_finish(LtfdwTarget *target)
 {
 	if (target->sender)
 		ltfdw_sender_finish(target->sender);
-	if (target->destination.writes && !target->destination.table->write_at_commit)
-		send_held(target);
+	if (target->destination && !target->table->write_at_commit)
+		ltfdw_deliver(list_make1(target->destination));
 }

@@ -19,6 +19,7 @@ typedef struct LtfdwWrite
 	int64		ts_sec;
 	bool		deleted;
 	ltdb_text	data;			/* UTF-8 */
+	int			writer;			/* as whom: see LtfdwDestination */
 } LtfdwWrite;
 
 /* The parts of a write set, in the order in which they are sent: deliver.c. */
@@ -45,19 +46,34 @@ typedef struct LtfdwErasedKey
 	text	   *key;
 	int64		until_sec;		/* what is newer was added since, by someone else */
 	int64		count;			/* records, as far as known */
+	int			writer;
 } LtfdwErasedKey;
 
-/* A write set and where it goes: commit.c, target.c, deliver.c. */
-typedef struct LtfdwDestination
+/* Somebody who writes. */
+typedef struct LtfdwWriter
 {
 	Oid			userid;
 	Oid			umid;			/* user mapping */
+} LtfdwWriter;
+
+/*
+ * A write set and where it goes: commit.c, target.c, deliver.c.  There is one
+ * for all who write to a collection, since which write counts does not depend
+ * on who made it; each is sent as whoever did.
+ */
+typedef struct LtfdwDestination
+{
 	const LtfdwTable *table;
 	LtfdwWriteSet *writes;
+	int			nwriters;
+	LtfdwWriter *writers;
 } LtfdwDestination;
 
 /* Batches writes and sends them with requests in flight: sender.c. */
 typedef struct LtfdwSender LtfdwSender;
+
+/* in modify.c */
+extern bool ltfdw_statement_reads(EState *estate, const LtfdwTable *table, Index target);
 
 /* in target.c */
 extern LtfdwTarget *ltfdw_target_new(Oid userid, const LtfdwTable *table, bool hold);
@@ -83,20 +99,21 @@ extern int	ltfdw_write_set_memory_kb;
 
 extern LtfdwWriteSet *ltfdw_writeset_new(const char *collection, MemoryContext account,
 										 bool can_undo);
-extern void ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb_text data,
-							   CommandId cid);
+extern void ltfdw_writeset_put(LtfdwWriteSet *set, int writer, text *key, int64 ts_sec,
+							   ltdb_text data, CommandId cid);
 extern bool ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern void ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid);
-extern void ltfdw_writeset_erase_key(LtfdwWriteSet *set, text *key, int64 until_sec,
+extern void ltfdw_writeset_delete(LtfdwWriteSet *set, int writer, text *key, int64 ts_sec,
+								  CommandId cid);
+extern void ltfdw_writeset_erase_key(LtfdwWriteSet *set, int writer, text *key, int64 until_sec,
 									 int64 count, CommandId cid);
-extern void ltfdw_writeset_erase_all(LtfdwWriteSet *set, CommandId cid);
+extern void ltfdw_writeset_erase_all(LtfdwWriteSet *set, int writer, CommandId cid);
 extern bool ltfdw_writeset_hides_key(const LtfdwWriteSet *set, text *key, CommandId cid);
 extern bool ltfdw_writeset_hides_all(const LtfdwWriteSet *set, CommandId cid);
 extern bool ltfdw_writeset_seek(const LtfdwWriteSet *set, text *key, LtfdwInterval interval,
 								bool reverse, CommandId cid, LtfdwWrite *write);
 extern void ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval,
 									CommandId cid, LtfdwKeys *keys);
-extern bool ltfdw_writeset_is_erased(const LtfdwWriteSet *set);
+extern bool ltfdw_writeset_is_erased(const LtfdwWriteSet *set, int *writer);
 extern LtfdwParts ltfdw_writeset_count(const LtfdwWriteSet *set);
 extern void ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
 								void (*visit) (text *key, const LtfdwWrite *write, void *arg),
@@ -107,9 +124,9 @@ extern void ltfdw_undo_to(int64 mark);
 extern void ltfdw_undo_forget(void);
 
 /* in commit.c */
-extern LtfdwWriteSet *ltfdw_transaction_writes(Oid userid, const LtfdwTable *table);
-extern LtfdwWriteSet *ltfdw_transaction_write_to(Oid userid, const LtfdwTable *table);
-extern bool ltfdw_transaction_touches(const LtfdwTable *table);
+extern int	ltfdw_destination_writer(LtfdwDestination *destination, Oid userid);
+extern LtfdwWriteSet *ltfdw_transaction_writes(const LtfdwTable *table);
+extern LtfdwDestination *ltfdw_transaction_write_to(const LtfdwTable *table);
 
 /* in bypass.c */
 extern void ltfdw_bypassed(const LtfdwTable *table, int64 count);

@@ -36,6 +36,7 @@ typedef struct Erasure
 	WriteStep step;
 	int64 until_sec; /* what is newer on the server was added since */
 	int64 count;	 /* records there, as far as known */
+	int			writer;
 } Erasure;
 
 /* The newest step at a place before a write within a subtransaction. */
@@ -95,17 +96,31 @@ add_step(LtfdwWriteSet *set, WriteStep **place, WriteStep *step, CommandId cid)
 	*place = step;
 }
 
-/* Store a record when the set is sent. */
-void
-ltfdw_writeset_put(LtfdwWriteSet *set, text *key, int64 ts_sec, ltdb_text data, CommandId cid)
+/* A step that writes a record. */
+static WriteStep *
+new_step(LtfdwWriteSet *set, int writer, bool deleted, ltdb_text data)
 {
-	WriteEntry *entry = ltfdw_writetree_add_entry(set->tree, key, ts_sec);
-	WriteStep *step = ltfdw_writetree_cut(set->tree, sizeof(WriteStep) + data.len_bytes);
+	Size		head_bytes = sizeof(WriteStep) + (writer > 0 ? sizeof(int32) : 0);
+	WriteStep  *step = ltfdw_writetree_cut(set->tree, head_bytes + data.len_bytes);
 
 	step->len_bytes = data.len_bytes;
+	step->deleted = deleted;
+	step->by_other = writer > 0;
+	if (writer > 0)
+		*(int32 *) (step + 1) = writer;
 	if (data.len_bytes > 0)
-		memcpy(step + 1, data.bytes, data.len_bytes);
-	add_step(set, &entry->newest, step, cid);
+		memcpy((char *) step + head_bytes, data.bytes, data.len_bytes);
+	return step;
+}
+
+/* Store a record when the set is sent. */
+void
+ltfdw_writeset_put(LtfdwWriteSet *set, int writer, text *key, int64 ts_sec, ltdb_text data,
+				   CommandId cid)
+{
+	WriteEntry *entry = ltfdw_writetree_add_entry(set->tree, key, ts_sec);
+
+	add_step(set, &entry->newest, new_step(set, writer, false, data), cid);
 }
 
 /*
@@ -129,16 +144,13 @@ ltfdw_writeset_take(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid)
  * UPDATE ... SET ts = ts + 1 moves one record to where the next was.
  */
 void
-ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid)
+ltfdw_writeset_delete(LtfdwWriteSet *set, int writer, text *key, int64 ts_sec, CommandId cid)
 {
 	WriteEntry *entry = ltfdw_writetree_add_entry(set->tree, key, ts_sec);
-	WriteStep *step;
+	ltdb_text	nothing = {NULL, 0};
 
-	if (entry->newest && entry->newest->cid == cid)
-		return;
-	step = ltfdw_writetree_cut(set->tree, sizeof(WriteStep));
-	step->len_bytes = WRITE_DELETED;
-	add_step(set, &entry->newest, step, cid);
+	if (entry->newest == NULL || entry->newest->cid != cid)
+		add_step(set, &entry->newest, new_step(set, writer, true, nothing), cid);
 }
 
 /*
@@ -146,12 +158,14 @@ ltfdw_writeset_delete(LtfdwWriteSet *set, text *key, int64 ts_sec, CommandId cid
  * hidden from it.
  */
 static void
-add_erasure(LtfdwWriteSet *set, WriteStep **place, int64 until_sec, int64 count, CommandId cid)
+add_erasure(LtfdwWriteSet *set, int writer, WriteStep **place, int64 until_sec, int64 count,
+			CommandId cid)
 {
 	Erasure *erasure = ltfdw_writetree_cut(set->tree, sizeof(Erasure));
 	const Erasure *before = (const Erasure *) *place;
 
-	erasure->step.len_bytes = WRITE_DELETED;
+	memset(erasure, 0, sizeof(Erasure));
+	erasure->writer = writer;
 	erasure->until_sec = before ? Max(until_sec, before->until_sec) : until_sec;
 	erasure->count = before ? Max(count, before->count) : count;
 	add_step(set, place, &erasure->step, cid);
@@ -163,21 +177,22 @@ add_erasure(LtfdwWriteSet *set, WriteStep **place, int64 until_sec, int64 count,
  * deletes what is on the server.
  */
 void
-ltfdw_writeset_erase_key(LtfdwWriteSet *set, text *key, int64 until_sec, int64 count, CommandId cid)
+ltfdw_writeset_erase_key(LtfdwWriteSet *set, int writer, text *key, int64 until_sec,
+						 int64 count, CommandId cid)
 {
 	WriteKey *node = ltfdw_writetree_add_key(set->tree, key);
 	WriteEntry *last = ltfdw_writetree_until(node, PG_INT64_MAX);
 
 	if (last)
 		until_sec = Max(until_sec, last->ts_sec);
-	add_erasure(set, &node->erased, until_sec, count, cid);
+	add_erasure(set, writer, &node->erased, until_sec, count, cid);
 }
 
 /* Erase everything. */
 void
-ltfdw_writeset_erase_all(LtfdwWriteSet *set, CommandId cid)
+ltfdw_writeset_erase_all(LtfdwWriteSet *set, int writer, CommandId cid)
 {
-	add_erasure(set, &set->erased, PG_INT64_MAX, 0, cid);
+	add_erasure(set, writer, &set->erased, PG_INT64_MAX, 0, cid);
 }
 
 /* ---- reading ---- */
@@ -230,10 +245,13 @@ ltfdw_writeset_hides_all(const LtfdwWriteSet *set, CommandId cid)
 static void
 show_step(const WriteEntry *entry, const WriteStep *step, LtfdwWrite *write)
 {
+	const char *bytes = (const char *) (step + 1);
+
+	write->writer = step->by_other ? *(const int32 *) bytes : 0;
 	write->ts_sec = entry->ts_sec;
-	write->deleted = step->len_bytes == WRITE_DELETED;
-	write->data.bytes = (const char *) (step + 1);
-	write->data.len_bytes = write->deleted ? 0 : step->len_bytes;
+	write->deleted = step->deleted;
+	write->data.bytes = step->by_other ? bytes + sizeof(int32) : bytes;
+	write->data.len_bytes = step->len_bytes;
 }
 
 /*
@@ -289,10 +307,12 @@ ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval, Comman
 
 /* ---- all of a set, as it is to be sent ---- */
 
-/* Whether all there was is to be erased. */
+/* Whether all there was is to be erased, and as whom. */
 bool
-ltfdw_writeset_is_erased(const LtfdwWriteSet *set)
+ltfdw_writeset_is_erased(const LtfdwWriteSet *set, int *writer)
 {
+	if (set->erased)
+		*writer = ((const Erasure *) set->erased)->writer;
 	return set->erased != NULL;
 }
 
@@ -304,7 +324,7 @@ part_of(const WriteEntry *entry, const WriteStep *erasure, LtfdwPart *part)
 
 	if (step == NULL || is_before(step, erasure))
 		return false;
-	if (step->len_bytes != WRITE_DELETED)
+	if (!step->deleted)
 		*part = erasure ? LTFDW_REPLACING : LTFDW_ADDED;
 	else if (erasure)
 		return false; /* what was put after the erasure, and deleted again */
@@ -387,6 +407,7 @@ ltfdw_writeset_erased_keys(const LtfdwWriteSet *set, int *count)
 			continue;
 		result[*count].key = nodes[i]->key;
 		result[*count].until_sec = erasure->until_sec;
+		result[*count].writer = erasure->writer;
 		result[(*count)++].count = erasure->count;
 	}
 	pfree(nodes);

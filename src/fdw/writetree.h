@@ -12,15 +12,21 @@
 
 #include "write.h"
 
-/* What a command did: to a record if data follows, or to more of them. */
+#include "utils/memutils.h"
+
+/* What a command did to a record, or to more of them. */
 typedef struct WriteStep
 {
 	struct WriteStep *older;
 	CommandId	cid;
-	uint32		len_bytes;		/* of the data that follows, or WRITE_DELETED */
+	uint32		len_bytes:30;	/* of the data that follows */
+	uint32		deleted:1;
+	uint32		by_other:1;		/* not by the set's first writer: the number of whoever
+								 * it is comes before the data */
 } WriteStep;
 
-#define WRITE_DELETED PG_UINT32_MAX
+/* A PostgreSQL value fits. */
+StaticAssertDecl(MaxAllocSize < ((Size) 1 << 30), "a record's data has less than 2^30 bytes");
 
 /* A record that was written. */
 typedef struct WriteEntry
