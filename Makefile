@@ -23,6 +23,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/estimate.o \
 	src/fdw/plan.o \
 	src/fdw/connection.o \
+	src/fdw/observe.o \
 	src/fdw/reader.o \
 	src/fdw/pairs.o \
 	src/fdw/scan.o \

@@ -112,3 +112,74 @@ LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100000;
 
 COMMENT ON FUNCTION ltdb_delete_collection(text, text)
 IS 'delete a collection: every record and every key-value pair';
+
+-- Functions that delete what a table's privileges do not cover are for those
+-- to whom they are granted.
+
+REVOKE EXECUTE ON FUNCTION ltdb_kv_delete(text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ltdb_delete_key(text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ltdb_delete_collection(text, text) FROM PUBLIC;
+
+-- A session and its own connections.
+
+CREATE FUNCTION ltdb_fdw_version()
+RETURNS text
+AS 'MODULE_PATHNAME', 'ltfdw_version'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION ltdb_fdw_version()
+IS 'version of the loaded library';
+
+CREATE FUNCTION ltdb_fdw_get_connections(
+  OUT server_name text,
+  OUT user_name text,
+  OUT state text,
+  OUT valid boolean,
+  OUT used_in_xact boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'ltfdw_get_connections'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
+
+COMMENT ON FUNCTION ltdb_fdw_get_connections()
+IS 'open connections of this session';
+
+CREATE FUNCTION ltdb_fdw_get_stats(
+  OUT server_name text,
+  OUT user_name text,
+  OUT connections bigint,
+  OUT reconnects bigint,
+  OUT requests bigint,
+  OUT records bigint,
+  OUT bytes_sent bigint,
+  OUT bytes_received bigint,
+  OUT wait_time double precision,
+  OUT errors bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'ltfdw_get_stats'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
+
+COMMENT ON FUNCTION ltdb_fdw_get_stats()
+IS 'what this session has exchanged with each server so far';
+
+CREATE VIEW ltdb_fdw_stats AS SELECT * FROM ltdb_fdw_get_stats();
+
+COMMENT ON VIEW ltdb_fdw_stats
+IS 'what this session has exchanged with each server so far; wait_time in milliseconds';
+
+GRANT SELECT ON ltdb_fdw_stats TO PUBLIC;
+
+CREATE FUNCTION ltdb_fdw_disconnect(server_name text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'ltfdw_disconnect'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION ltdb_fdw_disconnect(text)
+IS 'close the connections of this session to a server; true if there was one';
+
+CREATE FUNCTION ltdb_fdw_disconnect_all()
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'ltfdw_disconnect_all'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION ltdb_fdw_disconnect_all()
+IS 'close all LTDB connections of this session; true if there was one';

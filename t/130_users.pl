@@ -122,6 +122,15 @@ my @functions = (
 	"ltdb_kv_all('ltdb', 'metrics')", "ltdb_kv_set('ltdb', 'metrics', 'pair', 'x')",
 	"ltdb_kv_delete('ltdb', 'metrics', 'pair')", "ltdb_delete_key('ltdb', 'metrics', 'a')",
 	"ltdb_delete_collection('ltdb', 'metrics')");
+for my $function (grep { /delete/ } @functions)
+{
+	like(complaint("SELECT $function"), qr/ERROR:  42501: permission denied for function/,
+		"PUBLIC must not call $function");
+}
+$session->query(
+	'RESET ROLE;
+	 GRANT EXECUTE ON FUNCTION ltdb_kv_delete, ltdb_delete_key, ltdb_delete_collection TO bob;
+	 SET ROLE bob');
 for my $function (@functions)
 {
 	like(complaint("SELECT $function"), qr/ERROR:  42501: permission denied for foreign server ltdb/,

@@ -8,11 +8,13 @@
  * user mapping changes, or it failed, it is closed at the end of the
  * transaction, not before: a scan may still read from it.
  *
+ * What a session is shown of its connections is observe.c's business.
+ *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw.h"
+#include "connection.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -21,18 +23,6 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
-
-struct LtfdwConn
-{
-	Oid			umid;			/* user mapping; the key of the cache */
-	ltdb_conn  *handle;			/* NULL = not connected */
-	char	   *server_name;	/* for messages */
-	uint32		server_hash;	/* what the syscaches report when it changes */
-	uint32		mapping_hash;
-	bool		invalidated;	/* its options have changed */
-	bool		in_use;			/* in this transaction */
-	bool		keep;			/* after this transaction */
-};
 
 static HTAB *connections = NULL;
 
@@ -70,6 +60,8 @@ report_error(LtfdwConn *conn, ltdb_error error, const char *request, const char 
 	const char *hint = NULL;
 	char		line[256];
 
+	conn->errors++;
+
 	/* libwebsockets' own words, for those who look for them */
 	while (ltdb_log_take(line, sizeof(line)))
 		ereport(DEBUG1, (errmsg_internal("libwebsockets: %s", line)));
@@ -89,9 +81,29 @@ report_error(LtfdwConn *conn, ltdb_error error, const char *request, const char 
 
 /* ---- the cache ---- */
 
-static void
-close_connection(LtfdwConn *conn)
+/* What all its connections so far have done. */
+ltdb_stats
+ltfdw_connection_stats(const LtfdwConn *conn)
 {
+	ltdb_stats	sum = conn->closed;
+
+	if (conn->handle)
+	{
+		const ltdb_stats *open = ltdb_conn_stats(conn->handle);
+
+		sum.requests += open->requests;
+		sum.answers += open->answers;
+		sum.bytes_sent += open->bytes_sent;
+		sum.bytes_received += open->bytes_received;
+		sum.reconnects += open->reconnects;
+	}
+	return sum;
+}
+
+void
+ltfdw_connection_close(LtfdwConn *conn)
+{
+	conn->closed = ltfdw_connection_stats(conn);
 	ltdb_conn_free(conn->handle);
 	conn->handle = NULL;
 	conn->in_use = false;
@@ -134,7 +146,7 @@ at_transaction_end(XactEvent event, void *arg)
 		conn->in_use = false;
 		if (conn->invalidated || !conn->keep || ltdb_conn_error(conn->handle) != LTDB_OK ||
 			(aborted && ltdb_is_encumbered(conn->handle)))
-			close_connection(conn);
+			ltfdw_connection_close(conn);
 	}
 }
 
@@ -165,7 +177,7 @@ at_session_end(int code, Datum arg)
 
 	hash_seq_init(&seq, connections);
 	while ((conn = hash_seq_search(&seq)) != NULL)
-		close_connection(conn);
+		ltfdw_connection_close(conn);
 }
 
 static void
@@ -210,11 +222,27 @@ open_connection(LtfdwConn *conn, UserMapping *user)
 											  ObjectIdGetDatum(server->serverid));
 	conn->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->umid));
 	conn->invalidated = false;
+	conn->serverid = server->serverid;
+	conn->opened++;
 	conn->handle = ltdb_connect_start(&options);
 	if (conn->handle == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
+}
+
+/* Call a function for each connection of this session, open or not. */
+void
+ltfdw_connections_walk(void (*visit) (LtfdwConn *conn, void *arg), void *arg)
+{
+	HASH_SEQ_STATUS seq;
+	LtfdwConn  *conn;
+
+	if (connections == NULL)
+		return;
+	hash_seq_init(&seq, connections);
+	while ((conn = hash_seq_search(&seq)) != NULL)
+		visit(conn, arg);
 }
 
 /*
@@ -237,7 +265,7 @@ ltfdw_connection_get(Oid userid, Oid serverid)
 
 	if (conn->handle &&
 		(ltdb_conn_error(conn->handle) != LTDB_OK || (conn->invalidated && !conn->in_use)))
-		close_connection(conn);
+		ltfdw_connection_close(conn);
 	if (conn->handle == NULL)
 		open_connection(conn, user);
 	conn->in_use = true;
@@ -262,12 +290,10 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 	unsigned	wants = ltdb_wants(handle);
 	int			timeout_ms = ltdb_wait_ms(handle);
 	int			occurred;
-	bool		timing = counters && counters->timing;
 	instr_time	start;
 	instr_time	end;
 
-	if (timing)
-		INSTR_TIME_SET_CURRENT(start);
+	INSTR_TIME_SET_CURRENT(start);
 	if (timeout_ms >= 0)
 		events |= WL_TIMEOUT;
 	if (sock >= 0)
@@ -276,11 +302,10 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 
 	occurred = WaitLatchOrSocket(MyLatch, events, sock >= 0 ? sock : PGINVALID_SOCKET,
 								 timeout_ms, ltfdw_wait_event(ltdb_conn_phase(handle)));
-	if (timing)
-	{
-		INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_ACCUM_DIFF(conn->wait_time, end, start);
+	if (counters && counters->timing)
 		INSTR_TIME_ACCUM_DIFF(counters->wait_time, end, start);
-	}
 	if (occurred & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
@@ -302,8 +327,17 @@ try_next(LtfdwConn *conn, ltdb_reply *reply, ltdb_record *item,
 		if (next == LTDB_ERROR)
 			report_error(conn, ltdb_reply_error(reply), ltdb_reply_request(reply),
 						 ltdb_reply_message(reply));
-		if (next == LTDB_ITEM && counters)
-			counters->records++;
+		if (next == LTDB_ITEM)
+		{
+			conn->records++;
+			if (counters)
+				counters->records++;
+		}
+		if (next == LTDB_DONE)
+			ereport(DEBUG2,
+					(errmsg_internal("LTDB server \"%s\": %s: answered with %zu bytes",
+									 conn->server_name, ltdb_reply_request(reply),
+									 ltdb_reply_bytes(reply))));
 		if (next != LTDB_WAIT || polled)
 			return next;
 		ltdb_poll(conn->handle);
