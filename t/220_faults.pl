@@ -23,85 +23,102 @@ use Time::HiRes qw(sleep time);
 
 # Of the foreign servers, and what a statement may take: requests one after the
 # other, attempts to reconnect.
-my $CONNECT_TIMEOUT_SEC = 0.4;
-my $REQUEST_TIMEOUT_SEC = 0.4;
-my $IN_TIME_SEC = 8;
+my $TIMEOUT_SEC = 0.7;
+my $PATIENT_SEC = 10;
+my $IN_TIME_SEC = 15;
 
 # ---- the operations ----
 #
+# Of each there is one for each team: {T} is its table, {S} its foreign server,
+# {C} its collection, {D} the same on a connection without faults.
+#
 # sql		what is done
 # rows		what it shows
-# check		what the server has then, asked for on a connection without faults;
-#			of a statement that has failed, that or what was there before
+# check		what the server has then; of a statement that has failed, anything
+#			between that and what was there before
+# state		how to ask for that
+# also		tables it needs besides
 
-my $untouched = '30|4515|90';
-my $state = "SELECT count(*), sum(ts), sum(length(data)) FROM direct_%s";
+my $state = 'SELECT count(*), sum(ts), sum(length(data)) FROM {D}';
+my $newest = "a|10\nb|110\nc|345";
 my %operations = (
 	scan => {
-		sql => "SELECT count(*), sum(ts), string_agg(DISTINCT key, ',' ORDER BY key) FROM t_scan",
+		sql => "SELECT count(*), sum(ts), string_agg(DISTINCT key, ',' ORDER BY key) FROM {T}",
 		rows => '30|4515|a,b,c'
 	},
 	ordered => {
-		sql => "SELECT key, ts, data FROM t_ordered WHERE key >= 'b' ORDER BY key, ts LIMIT 3",
+		sql => "SELECT key, ts, data FROM {T} WHERE key >= 'b' ORDER BY key, ts LIMIT 3",
 		rows => "b|101|xyz\nb|102|xyz\nb|103|xyz"
 	},
-	lookup => { sql => "SELECT data FROM t_lookup WHERE key = 'b' AND ts = 105", rows => 'xyz' },
-	absent => { sql => "SELECT data FROM t_absent WHERE key = 'b' AND ts = 5", rows => '' },
+	lookup => { sql => "SELECT data FROM {T} WHERE key = 'b' AND ts = 105", rows => 'xyz' },
+	absent => { sql => "SELECT data FROM {T} WHERE key = 'b' AND ts = 5", rows => '' },
+	cursor => {
+		sql => "BEGIN; DECLARE c CURSOR FOR SELECT ts FROM {T} ORDER BY ts DESC; FETCH 1 FROM c; FETCH 1 FROM c; COMMIT",
+		rows => "345\n344", several => 1
+	},
 	join => {
-		sql => "SELECT l.k, count(*) FROM (VALUES ('a'), ('c')) l (k) JOIN t_join t ON t.key = l.k GROUP BY 1 ORDER BY 1",
+		sql => "SELECT l.k, count(*) FROM (VALUES ('a'), ('c')) l (k) JOIN {T} t ON t.key = l.k GROUP BY 1 ORDER BY 1",
 		rows => "a|10\nc|10"
 	},
-	latest => { sql => "SELECT key, extract(epoch FROM ts)::int FROM ltdb_latest('s_latest', 'latest') ORDER BY key", rows => "a|10\nb|110\nc|345" },
-	distinct => {
-		sql => 'SELECT DISTINCT ON (key) key, ts FROM t_distinct ORDER BY key, ts DESC',
-		rows => "a|10\nb|110\nc|345"
+	append => {
+		also => 'CREATE FOREIGN TABLE {T}_more (key text, ts bigint, data text) SERVER {S} OPTIONS (collection \'{C}\')',
+		sql => 'SELECT count(*), sum(ts) FROM (SELECT ts FROM {T} UNION ALL SELECT ts FROM {T}_more) u', rows => '60|9030'
 	},
-	kv_get => { sql => "SELECT ltdb_kv_get('s_kv_get', 'kv_get', 'unit')", rows => 'm' },
-	kv_all => { sql => "SELECT * FROM ltdb_kv_all('s_kv_all', 'kv_all') ORDER BY key", rows => "place|there\nunit|m" },
-	kv_keys => { sql => "SELECT * FROM ltdb_kv_keys('s_kv_keys', 'kv_keys') ORDER BY 1", rows => "place\nunit" },
-	collections => {
-		sql => "SELECT c FROM ltdb_collections('s_collections') c WHERE c = 'collections'",
-		rows => 'collections'
+	estimate => {
+		also => "ALTER FOREIGN TABLE {T} OPTIONS (ADD use_remote_estimate 'true')",
+		sql => "SELECT count(*) FROM {T} WHERE ts > 100", rows => '20'
 	},
+	latest => { sql => "SELECT key, extract(epoch FROM ts)::int FROM ltdb_latest('{S}', '{C}') ORDER BY key", rows => $newest },
+	distinct => { sql => 'SELECT DISTINCT ON (key) key, ts FROM {T} ORDER BY key, ts DESC', rows => $newest },
+	kv_get => { sql => "SELECT ltdb_kv_get('{S}', '{C}', 'unit')", rows => 'm' },
+	kv_all => { sql => "SELECT * FROM ltdb_kv_all('{S}', '{C}') ORDER BY key", rows => "place|there\nunit|m" },
+	kv_keys => { sql => "SELECT * FROM ltdb_kv_keys('{S}', '{C}') ORDER BY 1", rows => "place\nunit" },
+	kv_table => { sql => 'SELECT key, value FROM {T}_kv ORDER BY key', rows => "place|there\nunit|m" },
+	collections => { sql => "SELECT c = '{C}' FROM ltdb_collections('{S}') c WHERE c = '{C}'", rows => 't' },
 	import => {
-		sql => "IMPORT FOREIGN SCHEMA ltdb LIMIT TO (import) FROM SERVER s_import INTO imported;
-			SELECT count(*) FROM pg_foreign_table WHERE ftrelid = to_regclass('imported.import');
-			DROP FOREIGN TABLE imported.import",
-		rows => '1'
+		sql => "IMPORT FOREIGN SCHEMA ltdb LIMIT TO ({C}) FROM SERVER {S} INTO imported;
+			SELECT count(*) FROM pg_foreign_table WHERE ftrelid = to_regclass('imported.{C}');
+			DROP FOREIGN TABLE imported.{C}",
+		rows => '1', several => 1
+	},
+	infer => {
+		sql => "IMPORT FOREIGN SCHEMA ltdb LIMIT TO ({C}) FROM SERVER {S} INTO imported OPTIONS (fields 'infer');
+			SELECT count(*) FROM pg_foreign_table WHERE ftrelid = to_regclass('imported.{C}');
+			DROP FOREIGN TABLE imported.{C}",
+		rows => '1', several => 1
 	},
 	analyze => {
-		sql => "ANALYZE t_analyze; SELECT n_distinct FROM pg_stats WHERE tablename = 't_analyze' AND attname = 'key'",
-		rows => '3'
+		sql => "ANALYZE {T}; SELECT n_distinct FROM pg_stats WHERE tablename = '{T}' AND attname = 'key'", rows => '3',
+		several => 1
 	},
 	insert => {
-		sql => "INSERT INTO t_insert SELECT 'd', n, 'new' FROM generate_series(1, 20) n",
-		rows => '', check => '50|4725|150'
+		sql => "INSERT INTO {T} SELECT 'd', n, 'new' FROM generate_series(1, 20) n", rows => '', check => '50|4725|150'
 	},
 	immediate => {
-		sql => "INSERT INTO t_immediate SELECT 'd', n, 'new' FROM generate_series(1, 20) n",
-		rows => '', check => '50|4725|150', partial => 1
+		also => "ALTER FOREIGN TABLE {T} OPTIONS (ADD write_mode 'immediate')",
+		sql => "INSERT INTO {T} SELECT 'd', n, 'new' FROM generate_series(1, 20) n", rows => '', check => '50|4725|150'
 	},
-	copy => {
-		sql => "COPY t_copy FROM PROGRAM 'echo d,1,new'  (FORMAT csv)", rows => '', check => '31|4516|93'
-	},
-	update => { sql => "UPDATE t_update SET data = 'changed' WHERE key = 'a'", rows => '', check => '30|4515|130' },
-	delete => { sql => "DELETE FROM t_delete WHERE key = 'b'", rows => '', check => '20|3460|60' },
-	erase => { sql => "DELETE FROM t_erase WHERE ts > 105", rows => '', check => '15|570|45' },
-	truncate => { sql => 'TRUNCATE t_truncate', rows => '', check => '0||' },
+	copy => { sql => "COPY {T} FROM PROGRAM 'echo d,1,new' (FORMAT csv)", rows => '', check => '31|4516|93' },
+	update => { sql => "UPDATE {T} SET data = 'changed' WHERE key = 'a'", rows => '', check => '30|4515|130' },
+	delete => { sql => "DELETE FROM {T} WHERE key = 'b'", rows => '', check => '20|3460|60' },
+	delete_some => { sql => 'DELETE FROM {T} WHERE ts > 105', rows => '', check => '15|570|45' },
+	truncate => { sql => 'TRUNCATE {T}', rows => '', check => '0||' },
 	kv_set => {
-		sql => "SELECT ltdb_kv_set('s_kv_set', 'kv_set', 'unit', 'km')", rows => '',
-		state => "SELECT ltdb_kv_get('direct', 'kv_set', 'unit')", before => 'm', check => 'km'
+		sql => "SELECT ltdb_kv_set('{S}', '{C}', 'unit', 'km')", rows => '',
+		state => "SELECT ltdb_kv_get('direct', '{C}', 'unit')", check => 'km'
 	},
-	delete_key => { sql => "SELECT ltdb_delete_key('s_delete_key', 'delete_key', 'a')", rows => '', check => '20|4460|60' },
-	delete_collection => {
-		sql => "SELECT ltdb_delete_collection('s_delete_collection', 'delete_collection')", rows => '', check => '0||'
+	kv_change => {
+		sql => "UPDATE {T}_kv SET value = 'km' WHERE key = 'unit'", rows => '',
+		state => "SELECT ltdb_kv_get('direct', '{C}', 'unit')", check => 'km'
 	},
+	delete_key => { sql => "SELECT ltdb_delete_key('{S}', '{C}', 'a')", rows => '', check => '20|4460|60' },
+	delete_collection => { sql => "SELECT ltdb_delete_collection('{S}', '{C}')", rows => '', check => '0||' },
 	transaction => {
-		sql => "BEGIN; INSERT INTO t_transaction VALUES ('d', 1, 'new'); DELETE FROM t_transaction WHERE key = 'a';
-			SELECT count(*) FROM t_transaction; COMMIT",
-		rows => '21', check => '21|4461|63'
+		sql => "BEGIN; INSERT INTO {T} VALUES ('d', 1, 'new'); DELETE FROM {T} WHERE key = 'a'; SELECT count(*) FROM {T}; COMMIT",
+		rows => '21', check => '21|4461|63', several => 1
 	});
 my @names = sort keys %operations;
+my @writers = grep { defined $operations{$_}{check} } @names;
 
 # ---- the faults ----
 #
@@ -138,8 +155,8 @@ my @faults = (
 	[ 'stalls behind the handshake', { stall => 129 }, '08001' ],
 	[ 'stalls in an answer', { stall => 150 }, "rows 08006" ],
 	[ 'half-open in an answer', { half_open => 150 }, "rows 08006" ],
-	[ 'byte by byte', { trickle => 1 }, 'rows' ],
-	[ 'slow', { delay_ms => 20 }, 'rows' ],
+	[ 'byte by byte', { trickle => 1, patiently => 1 }, 'rows' ],
+	[ 'slow', { delay_ms => 20, patiently => 1 }, 'rows' ],
 
 	# of answers
 	(map { [ "$_", { answer => $_ }, 'rows' ] }
@@ -165,147 +182,204 @@ my @faults = (
 	[ 'a binary frame', { answer => 'a binary frame' }, "rows 08006 $malformed" ]);
 
 # ---- everybody in place ----
+#
+# Teams, each with a proxy, so that several faults can be tried at a time.
 
 my $ltdb = LtdbTest->new;
-my $proxy = LtdbFaults->new($ltdb->{port}, scalar @names);
-my $node = start_node();
+my @teams = map { { number => $_, proxy => LtdbFaults->new($ltdb->{port}, scalar @names) } } 1 .. 3;
+my $node = start_node("max_connections = 150\n");
 my $direct = LtdbSession->new($node);
 
 create_server($direct, 'direct', $ltdb);
 $direct->query('CREATE SCHEMA imported');
-for my $i (0 .. $#names)
+for my $team (@teams)
 {
-	my $name = $names[$i];
-	my $options = $name eq 'immediate' ? "OPTIONS (collection '$name', write_mode 'immediate')" : "OPTIONS (collection '$name')";
-
 	# A connection for each transaction, so that each meets a fault on its way.
-	$direct->query(
-		"CREATE SERVER s_$name FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1:$proxy->{ports}[$i]',
-			connect_timeout '$CONNECT_TIMEOUT_SEC', request_timeout '$REQUEST_TIMEOUT_SEC', keep_connections 'false');
-		 CREATE USER MAPPING FOR CURRENT_USER SERVER s_$name OPTIONS (api_key " . quoted($LtdbdWire::KEY) . ");
-		 CREATE FOREIGN TABLE t_$name (key text, ts bigint, data text) SERVER s_$name $options;
-		 CREATE FOREIGN TABLE direct_$name (key text, ts bigint, data text) SERVER direct OPTIONS (collection '$name')");
+	for my $i (0 .. $#names)
+	{
+		my $url = "ws://127.0.0.1:$team->{proxy}{ports}[$i]";
+
+		$direct->query(for_team($team, $names[$i],
+			"CREATE SERVER {S} FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url '$url', keep_connections 'false',
+				connect_timeout '$TIMEOUT_SEC', request_timeout '$TIMEOUT_SEC');
+			 CREATE USER MAPPING FOR CURRENT_USER SERVER {S} OPTIONS (api_key " . quoted($LtdbdWire::KEY) . ");
+			 CREATE FOREIGN TABLE {T} (key text, ts bigint, data text) SERVER {S} OPTIONS (collection '{C}');
+			 CREATE FOREIGN TABLE {T}_kv (key text, value text) SERVER {S} OPTIONS (collection '{C}', kind 'kv');
+			 CREATE FOREIGN TABLE {D} (key text, ts bigint, data text) SERVER direct OPTIONS (collection '{C}');"
+			  . ($operations{ $names[$i] }{also} // '')));
+	}
+	$team->{sessions} = { map { $_ => LtdbSession->new($node) } @names };
+	$_->backend for values %{ $team->{sessions} };
+	$direct->query(join(';', map { fill($team, $_) } @names));
 }
-my %sessions = map { $_ => LtdbSession->new($node) } @names;
-$_->backend for values %sessions;
+
+# SQL about one team's part of an operation.
+sub for_team
+{
+	my ($team, $name, $sql) = @_;
+	my %word = (T => 't', S => 's', C => 'c', D => 'd');
+
+	return $sql =~ s/\{([TSCD])\}/$word{$1}_${name}_$team->{number}/gr;
+}
 
 # What each operation finds.
 sub fill
 {
-	my ($name) = @_;
+	my ($team, $name) = @_;
 
-	return "DELETE FROM direct_$name;
-		INSERT INTO direct_$name SELECT k, n * m, 'xyz' FROM generate_series(1, 10) n, (VALUES ('a', 1)) v (k, m);
-		INSERT INTO direct_$name SELECT 'b', 100 + n, 'xyz' FROM generate_series(1, 10) n;
-		INSERT INTO direct_$name SELECT 'c', 344 + (n - 10), 'xyz' FROM generate_series(2, 11) n;
-		SELECT ltdb_kv_set('direct', '$name', 'unit', 'm');
-		SELECT ltdb_kv_set('direct', '$name', 'place', 'there')";
+	return for_team($team, $name,
+		"SELECT ltdb_delete_collection('direct', '{C}');
+		 INSERT INTO {D} SELECT 'a', n, 'xyz' FROM generate_series(1, 10) n
+			UNION ALL SELECT 'b', 100 + n, 'xyz' FROM generate_series(1, 10) n
+			UNION ALL SELECT 'c', 335 + n, 'xyz' FROM generate_series(1, 10) n;
+		 SELECT ltdb_kv_set('direct', '{C}', 'unit', 'm'), ltdb_kv_set('direct', '{C}', 'place', 'there')");
+}
+
+sub set_timeouts
+{
+	my ($team, $sec) = @_;
+
+	$direct->query(join(';', map { for_team($team, $_,
+		"ALTER SERVER {S} OPTIONS (SET connect_timeout '$sec', SET request_timeout '$sec')") } @names));
+	return;
 }
 
 # ---- the product ----
 
-my (%count, @broken, $slowest);
+my (%count, @broken);
 my $began = time;
 
-# Does everything at once; what each session printed, complained of and took.
-sub do_all
+# Each session starts its statement, and then each is waited for.
+sub start_all
 {
-	my %result;
-	my $start = time;
+	my ($team) = @_;
 
-	$sessions{$_}->start($operations{$_}{sql}) for @names;
+	$team->{start} = time;
+	$team->{sessions}{$_}->start(for_team($team, $_, $operations{$_}{sql})) for @names;
+	return;
+}
+
+sub finish_all
+{
+	my ($team) = @_;
+
 	for my $name (@names)
 	{
-		my ($out, $err) = $sessions{$name}->finish;
-		$result{$name} = { out => $out, err => $err, took => time - $start };
+		my ($out, $err) = $team->{sessions}{$name}->finish;
+		$team->{result}{$name} = { out => $out, err => $err, took => time - $team->{start} };
 	}
-	return \%result;
+	return;
 }
 
-sub is_state
+# What is wrong with the outcome of an operation; undef = nothing.
+sub flaw
 {
-	my ($name) = @_;
+	my ($team, $name, $allowed) = @_;
 	my $operation = $operations{$name};
+	my ($out, $err, $took) = @{ $team->{result}{$name} }{qw(out err took)};
 
-	return $direct->query($operation->{state} // sprintf($state, $name));
-}
-
-sub judge
-{
-	my ($fault, $name, $result, $allowed) = @_;
-	my $operation = $operations{$name};
-	my @complaints = $result->{err} =~ /\b(?:ERROR|FATAL|PANIC|WARNING):  (\w+): (.*)/g;
-	my $states = join(' ', grep { /^\w{5}$/ } @complaints[ grep { $_ % 2 == 0 } 0 .. $#complaints ]);
-	my $flaw;
-
-	# WARNINGs tell of writes that cannot be taken back.
-	$states =~ s/\b01000\b ?//g;
-	my $before = $operation->{before} // $untouched;
-	my $reached = defined $operation->{check} ? is_state($name) : undef;
-	if ($result->{err} eq '')
+	return sprintf('took %.1f s', $took) if $took > $IN_TIME_SEC;
+	if ($err !~ /\b(?:ERROR|FATAL|PANIC):/)
 	{
-		$flaw = 'succeeded' unless $allowed =~ /\brows\b/;
-		$flaw //= "rows: $result->{out}" if $result->{out} ne $operation->{rows};
-		$flaw //= "state: $reached" if defined $reached && $reached ne $operation->{check};
 		$count{rows}++;
+		return 'succeeded' unless $allowed =~ /\brows\b/;
+		return "rows: $out" if $out ne $operation->{rows};
+		return unless defined $operation->{check};
+		my $reached = $direct->query(for_team($team, $name, $operation->{state} // $state));
+		return $reached eq $operation->{check} ? undef : "state: $reached";
 	}
-	else
+	my @errors = $err =~ /\b(?:ERROR|FATAL|PANIC):  (\w{5}): /g;
+	$count{ $errors[0] }++;
+
+	# Statements of a broken transaction are refused, and others go on.
+	return "several errors: $err" if @errors > 1 && !$operation->{several};
+	return "unexpected: $err" unless grep { $_ eq $errors[0] } split / /, $allowed;
+	my $server = for_team($team, $name, '{S}');
+	return "anonymous: $err" unless $err =~ /ERROR:  \w+: LTDB server "$server": /;
+	return;
+}
+
+sub judge_all
+{
+	my ($team, $fault, $allowed) = @_;
+
+	for my $name (@names)
 	{
-		my @errors = $result->{err} =~ /\b(?:ERROR|FATAL|PANIC):/g;
-		# A transaction that has failed is no error of its other statements.
-		$flaw = "not one error: $result->{err}" if @errors != 1 && $name ne 'transaction' && $name ne 'import';
-		my ($first) = $result->{err} =~ /\b(?:ERROR|FATAL|PANIC):  (\w{5}): /;
-		$flaw //= "unexpected: $result->{err}"
-		  unless defined $first && grep { $_ eq $first } split / /, $allowed;
-		$flaw //= "anonymous: $result->{err}" unless $result->{err} =~ /ERROR:  \w+: LTDB server "s_$name": /;
-		$count{$first // 'none'}++;
+		my $flaw = flaw($team, $name, $allowed) // next;
+		push @broken, "$name / $fault: $flaw";
 	}
-	$flaw //= sprintf('took %.1f s', $result->{took}) if $result->{took} > $IN_TIME_SEC;
-	push @broken, "$name / $fault: $flaw" if $flaw;
 	return;
 }
 
 # Sockets, pipes and the like; PostgreSQL keeps files of its own open.
 sub sockets
 {
-	my ($name) = @_;
+	my ($session) = @_;
 
-	return scalar grep { (readlink($_) // '') =~ /^(socket|pipe|anon_inode):/ }
-	  glob('/proc/' . $sessions{$name}->backend . '/fd/*');
+	return scalar grep { (readlink($_) // '') =~ /^(socket|pipe|anon_inode):/ } glob('/proc/' . $session->backend . '/fd/*');
 }
 
-my ($sockets, $memory);
-$direct->query(fill($_)) for @names;
-for my $case ([ 'no fault', {}, 'rows' ], @faults)
+my @all = map { values %{ $_->{sessions} } } @teams;
+my (@sockets, @memory);
+
+# Those that take long belong together: what is once is over soon.
+my @cases = (
+	[ 'no fault', {}, 'rows' ],
+	(grep { !$_->[1]{times} } @faults),
+	(grep { $_->[1]{times} } @faults));
+my $rounds = 0;
+while (my @now = splice(@cases, 0, scalar @teams))
 {
-	my ($fault, $options, $allowed) = @$case;
+	my @busy = @teams[ 0 .. $#now ];
 	my $flaws = @broken;
 
-	$proxy->set(%$options);
-	my $results = do_all();
-	my $seen = $proxy->seen;
-	judge($fault, $_, $results->{$_}, $allowed) for @names;
-	if ($options->{answer} && ($options->{after} // 1) == 1)
+	$busy[$_]{case} = $now[$_] for 0 .. $#busy;
+	for my $team (@busy)
 	{
+		set_timeouts($team, $PATIENT_SEC) if $team->{case}[1]{patiently};
+		$team->{proxy}->set(%{ $team->{case}[1] });
+		start_all($team);
+	}
+	for my $team (@busy)
+	{
+		my ($fault, $options, $allowed) = @{ $team->{case} };
+
+		finish_all($team);
+		my $seen = $team->{proxy}->seen;
 		my @spared = grep { !$seen->[$_]{faults} } 0 .. $#names;
-		push @broken, "$fault: met by all but @names[@spared]" if @spared;
+		push @broken, "$fault: met by all but @names[@spared]"
+		  if @spared && %$options && ($options->{after} // 1) == 1;
+		judge_all($team, $fault, $allowed);
+		set_timeouts($team, $TIMEOUT_SEC) if $options->{patiently};
+		$team->{proxy}->set;
 	}
 
 	# ... and again without: this must work, whatever has happened.
-	$proxy->set;
-	my @writers = grep { defined $operations{$_}{check} } @names;
-	$direct->query(join(';', 'SELECT 1', map { fill($_) } @writers));
-	$sessions{$_}->error('ROLLBACK; DROP FOREIGN TABLE IF EXISTS imported.import') for qw(transaction import);
-	$results = do_all();
-	judge("after $fault", $_, $results->{$_}, 'rows') for @names;
-	$direct->query(join(';', 'SELECT 1', map { fill($_) } @writers));
-	is(@broken - $flaws, 0, $fault) or diag(map { "$_\n" } @broken[ $flaws .. $#broken ]);
+	for my $team (@busy)
+	{
+		$direct->query(join(';', map { fill($team, $_) } @writers));
+		$team->{sessions}{$_}->error(for_team($team, $_, 'ROLLBACK; DROP FOREIGN TABLE IF EXISTS imported.{C}'))
+		  for qw(transaction cursor import infer);
+		start_all($team);
+	}
+	for my $team (@busy)
+	{
+		finish_all($team);
+		judge_all($team, "after $team->{case}[0]", 'rows');
+		$direct->query(join(';', map { fill($team, $_) } @writers));
+	}
+	my @wrong = splice(@broken, $flaws);
+	for my $case (@now)
+	{
+		my @mine = grep { /: \Q$case->[0]\E: |\/ (?:after )?\Q$case->[0]\E: |^\Q$case->[0]\E: / } @wrong;
+		is(scalar @mine, 0, $case->[0]) or diag(map { "$_\n" } @mine);
+	}
 
 	# The first rounds load what they need.
-	if ($fault eq 'cut in an answer, once')
+	if (++$rounds == 5)
 	{
-		$sockets = { map { $_ => sockets($_) } @names };
-		$memory = { map { $_ => memory_peak($sessions{$_}->backend) } @names };
+		@sockets = map { sockets($_) } @all;
+		@memory = map { memory_peak($_->backend) } @all;
 	}
 }
 note(sprintf('%d faults, %d operations, %.0f s: %s', scalar @faults, scalar @names, time - $began,
@@ -313,10 +387,10 @@ note(sprintf('%d faults, %d operations, %.0f s: %s', scalar @faults, scalar @nam
 
 # ---- nothing is left behind ----
 
-is_deeply({ map { $_ => sockets($_) } @names }, $sockets, 'no session has more sockets open');
-my @grown = grep { memory_peak($sessions{$_}->backend) - $memory->{$_} > 8 } @names;
+is_deeply([ map { sockets($_) } @all ], \@sockets, 'no session has more sockets open');
+my @grown = grep { memory_peak($all[$_]->backend) - $memory[$_] > 8 } 0 .. $#all;
 is("@grown", '', '... or much more memory');
-$_->quit for values %sessions, $direct;
+$_->quit for @all, $direct;
 ok($ltdb->await_open(0), '... and ltdbd has no connection left')
   or diag(join("\n", grep { defined } (split /\n/, LtdbdWire::server_log($ltdb->{server}))[ -20 .. -1 ]));
 $node->stop;

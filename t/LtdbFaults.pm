@@ -201,7 +201,7 @@ sub hang_up
 # half_open => n	... and do not even read
 # half_closed => n	end the stream to the client after n bytes, but go on reading
 # random => [a, b]	any number between is the n of the above
-# trickle => 1		byte by byte
+# trickle => 1		byte by byte, and a little faster after a while
 # delay_ms => n		let each piece wait
 # handshake => text	answer the client's handshake with this, and hang up
 # silent => 1		accept, and say nothing at all
@@ -371,7 +371,8 @@ sub flush
 	}
 	if (length $pair->{to_client})
 	{
-		my $count = syswrite($pair->{client}, $pair->{to_client}, $pair->{trickle} ? 1 : $PIECE);
+		my $piece = $pair->{trickle} ? ($pair->{trickled}++ < 250 ? 1 : 30) : $PIECE;
+		my $count = syswrite($pair->{client}, $pair->{to_client}, $piece);
 		return hang_up($pair) if !defined $count && !$!{EAGAIN};
 		substr($pair->{to_client}, 0, $count // 0) = '';
 		return if length $pair->{to_client};
