@@ -139,7 +139,7 @@ for my $phase (@phases)
 	};
 	like($error, qr/ERROR:  57014: canceling statement due to user request/, "$name: pg_cancel_backend");
 	cmp_ok($took, '<', $SOON, '... at once');
-	$session->query('ROLLBACK');
+	cmp_ok(seconds { $session->query('ROLLBACK') }, '<', $SOON / 2, '... and ROLLBACK waits for nothing');
 
 	$proxy->set(%{ $phase->[2] // {} });
 	$session->query("SET statement_timeout = '300ms'");

@@ -18,11 +18,18 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+
+/*
+ * The socket, and what libwebsockets wakes itself with.  PostgreSQL wants to
+ * know of descriptors that it has not opened itself, to close some of its own.
+ */
+#define DESCRIPTORS 3
 
 static HTAB *connections = NULL;
 
@@ -81,6 +88,27 @@ report_error(LtfdwConn *conn, ltdb_error error, const char *request, const char 
 
 /* ---- the cache ---- */
 
+static void
+release_descriptors(int count)
+{
+	while (count-- > 0)
+		ReleaseExternalFD();
+}
+
+static void
+acquire_descriptors(LtfdwConn *conn)
+{
+	for (int i = 0; i < DESCRIPTORS; i++)
+		if (!AcquireExternalFD())
+		{
+			release_descriptors(i);
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("LTDB server \"%s\": could not connect: too many open files", conn->server_name),
+					 errhint("Raise max_files_per_process and the limit of the operating system, or set keep_connections to false.")));
+		}
+}
+
 /* What all its connections so far have done. */
 ltdb_stats
 ltfdw_connection_stats(const LtfdwConn *conn)
@@ -104,7 +132,11 @@ void
 ltfdw_connection_close(LtfdwConn *conn)
 {
 	conn->closed = ltfdw_connection_stats(conn);
-	ltdb_conn_free(conn->handle);
+	if (conn->handle)
+	{
+		ltdb_conn_free(conn->handle);
+		release_descriptors(DESCRIPTORS);
+	}
 	conn->handle = NULL;
 	conn->in_use = false;
 	conn->invalidated = false;
@@ -223,12 +255,16 @@ open_connection(LtfdwConn *conn, UserMapping *user)
 	conn->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->umid));
 	conn->invalidated = false;
 	conn->serverid = server->serverid;
+	acquire_descriptors(conn);
 	conn->opened++;
 	conn->handle = ltdb_connect_start(&options);
 	if (conn->handle == NULL)
+	{
+		release_descriptors(DESCRIPTORS);
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
+	}
 }
 
 /* Call a function for each connection of this session, open or not. */
