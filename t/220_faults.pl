@@ -349,6 +349,8 @@ while (my @now = splice(@cases, 0, scalar @teams))
 		my @spared = grep { !$seen->[$_]{faults} } 0 .. $#names;
 		push @broken, "$fault: met by all but @names[@spared]"
 		  if @spared && %$options && ($options->{after} // 1) == 1;
+		my @mute = grep { !$seen->[$_]{pongs} } 0 .. $#names;
+		push @broken, "$fault: no pong from @names[@mute]" if @mute && $fault =~ /\bping/;
 		judge_all($team, $fault, $allowed);
 		set_timeouts($team, $TIMEOUT_SEC) if $options->{patiently};
 		$team->{proxy}->set;

@@ -289,8 +289,8 @@ sub from_client
 
 	$seen[ $pair->{index} ]{requests}++;
 
-	# an empty pong, or one with what a ping of ours said
-	$seen[ $pair->{index} ]{pongs}++ if $bytes =~ /^\x8a[\x80\x84]/s;
+	# one with what a ping of ours said
+	$seen[ $pair->{index} ]{pongs}++ if $bytes =~ /\x8a\x84/;
 	if (my $text = $pair->{fault}{handshake})
 	{
 		$pair->{from_client} .= $bytes;
