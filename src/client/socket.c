@@ -12,7 +12,9 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,10 @@
 #include <libwebsockets.h>
 
 #include "ltdb_int.h"
+
+#if !defined(LWS_WITH_TLS) || defined(LWS_WITH_MBEDTLS) || defined(USE_WOLFSSL)
+#error "needs a libwebsockets that was built with OpenSSL"
+#endif
 
 /*
  * What is sent at once.  libwebsockets masks the bytes where they stand, and
@@ -343,6 +349,54 @@ close_wake_fd(int wake_fd)
 		close(wake_fd);
 }
 
+/* ---- a signal that OpenSSL may raise ---- */
+
+/*
+ * Where libwebsockets sends with MSG_NOSIGNAL, OpenSSL just writes, and SIGPIPE
+ * ends a process that does not ignore it: PostgreSQL's backends do, but its
+ * background workers do not.  So for as long as TLS may write it is held back
+ * in this thread, and what has come of it is taken away.
+ */
+typedef struct sigpipe_hold
+{
+	bool		held;
+	bool		was_pending;
+	sigset_t	before;
+} sigpipe_hold;
+
+static void
+hold_sigpipe(const ltdbp_socket *socket, sigpipe_hold *hold)
+{
+	struct sigaction action;
+	sigset_t	sigpipe;
+	sigset_t	pending;
+
+	hold->held = socket->tls != NULL && sigaction(SIGPIPE, NULL, &action) == 0 &&
+		action.sa_handler != SIG_IGN;
+	if (!hold->held)
+		return;
+	sigemptyset(&sigpipe);
+	sigaddset(&sigpipe, SIGPIPE);
+	sigpending(&pending);
+	hold->was_pending = sigismember(&pending, SIGPIPE) == 1;
+	pthread_sigmask(SIG_BLOCK, &sigpipe, &hold->before);
+}
+
+static void
+release_sigpipe(const sigpipe_hold *hold)
+{
+	const struct timespec at_once = {0, 0};
+	sigset_t	sigpipe;
+
+	if (!hold->held)
+		return;
+	sigemptyset(&sigpipe);
+	sigaddset(&sigpipe, SIGPIPE);
+	while (!hold->was_pending && sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, &hold->before, NULL);
+}
+
 /* ---- opening, serving, closing ---- */
 
 /*
@@ -467,12 +521,8 @@ ltdbp_socket_open(ltdb_conn *conn, const char *address)
 		end(socket, NOT_REACHED);
 }
 
-/*
- * Receives and sends what can be without waiting, within bounds.  What has
- * arrived comes first: it may be that the peer has closed.
- */
-void
-ltdbp_socket_service(ltdb_conn *conn)
+static void
+service(ltdb_conn *conn)
 {
 	ltdbp_socket *socket = &conn->socket;
 	int			round;
@@ -492,13 +542,31 @@ ltdbp_socket_service(ltdb_conn *conn)
 	}
 }
 
+/*
+ * Receives and sends what can be without waiting, within bounds.  What has
+ * arrived comes first: it may be that the peer has closed.
+ */
+void
+ltdbp_socket_service(ltdb_conn *conn)
+{
+	sigpipe_hold hold;
+
+	hold_sigpipe(&conn->socket, &hold);
+	service(conn);
+	release_sigpipe(&hold);
+}
+
 void
 ltdbp_socket_close(ltdbp_socket *socket)
 {
+	sigpipe_hold hold;
+
 	socket->state = LTDBP_SOCKET_NONE;
 	if (socket->context != NULL)
 	{
+		hold_sigpipe(socket, &hold);
 		lws_context_destroy(socket->context);
+		release_sigpipe(&hold);
 		close_wake_fd(socket->wake_fd);
 	}
 	socket->context = NULL;
