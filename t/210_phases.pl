@@ -16,6 +16,8 @@ use IO::Socket::INET;
 use LtdbFaults;
 use LtdbSession;
 use LtdbTest;
+use POSIX ();
+use PostgreSQL::Test::Utils;
 use Socket;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -113,6 +115,15 @@ sub hang
 	return;
 }
 
+# The processor time that a process has taken so far, in seconds.
+sub processor
+{
+	my ($pid) = @_;
+	my @fields = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr;
+
+	return ($fields[11] + $fields[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
 # ---- each way in each phase ----
 
 my $session = LtdbSession->new($node);
@@ -125,6 +136,10 @@ for my $phase (@phases)
 	is($observer->query("SELECT wait_event_type || ' ' || wait_event FROM pg_stat_activity
 		WHERE pid = $session->{backend}"), 'Extension ' . ($names ? $event{$name} : 'Extension'), "$name: it waits")
 	  unless $name eq 'Reconnect';
+
+	my $used = processor($session->{backend});
+	sleep 0.3;
+	cmp_ok(processor($session->{backend}) - $used, '<', 0.1, '... and does nothing else') unless $name eq 'Reconnect';
 
 	# Whoever waits for a lock of the session's is not held up for longer than he likes.
 	$observer->query("SET lock_timeout = '50ms'");

@@ -197,7 +197,8 @@ for my $team (@teams)
 	# A connection for each transaction, so that each meets a fault on its way.
 	for my $i (0 .. $#names)
 	{
-		my $url = "ws://127.0.0.1:$team->{proxy}{ports}[$i]";
+		my $host = $team->{number} == 1 ? 'localhost' : '127.0.0.1';
+		my $url = "ws://$host:$team->{proxy}{ports}[$i]";
 
 		$direct->query(for_team($team, $names[$i],
 			"CREATE SERVER {S} FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url '$url', keep_connections 'false',
