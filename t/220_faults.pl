@@ -177,6 +177,12 @@ my @faults = (
 		1001, 1012),
 	(map { ([ $_, { answer => $_ }, "08006 $malformed" ], [ "$_, once", { answer => $_, times => 1 }, 'rows' ]) }
 		'a truncated frame', 'a reserved opcode', 'a reserved bit', 'a continuation of nothing', 'an impossible frame', 'garbage'),
+
+	# of the second answer, of those who need two: what the first has brought is not lost, nor comes twice
+	(map { [ "$_, second", { answer => $_, after => 2, times => 1 }, 'rows' ] }
+		'wrong id', 'no id', 'not JSON', 'an array', 'a truncated frame', 'a reserved bit', 'garbage', 'close 1000', 'close 1001'),
+	(map { [ "$_, second", { answer => $_, after => 2, times => 1 }, "rows $malformed" ] }
+		'wrong types', 'wrong elements', 'nothing but the id', 'truncated JSON'),
 	[ 'a huge frame', { answer => 'a huge frame' }, "08006 $malformed" ],
 	[ 'a masked frame', { answer => 'a masked frame' }, "08006 $malformed" ],
 	[ 'a binary frame', { answer => 'a binary frame' }, "rows 08006 $malformed" ]);
