@@ -14,6 +14,8 @@
 #ifndef LTDB_INT_H
 #define LTDB_INT_H
 
+#include <signal.h>
+
 #include "ltdb.h"
 
 /* ---- buffer.c: growing bytes ---- */
@@ -79,6 +81,18 @@ extern void ltdbp_tls_hear_out(ltdbp_tls *tls, bool in_use);
 extern void ltdbp_tls_forget(ltdbp_tls *tls);
 extern const char *ltdbp_tls_reason(const ltdbp_tls *tls);
 extern void ltdbp_tls_free(ltdbp_tls *tls);
+
+/* ---- sigpipe.c: a signal that TLS may raise ---- */
+
+typedef struct ltdbp_sigpipe
+{
+	bool		held;
+	bool		was_pending;
+	sigset_t	before;
+} ltdbp_sigpipe;
+
+extern void ltdbp_sigpipe_hold(ltdbp_sigpipe *hold, bool wanted);
+extern void ltdbp_sigpipe_release(const ltdbp_sigpipe *hold);
 
 /* ---- encode.c: a request, and its message ---- */
 

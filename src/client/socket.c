@@ -12,9 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,54 +347,6 @@ close_wake_fd(int wake_fd)
 		close(wake_fd);
 }
 
-/* ---- a signal that OpenSSL may raise ---- */
-
-/*
- * Where libwebsockets sends with MSG_NOSIGNAL, OpenSSL just writes, and SIGPIPE
- * ends a process that does not ignore it: PostgreSQL's backends do, but its
- * background workers do not.  So for as long as TLS may write it is held back
- * in this thread, and what has come of it is taken away.
- */
-typedef struct sigpipe_hold
-{
-	bool		held;
-	bool		was_pending;
-	sigset_t	before;
-} sigpipe_hold;
-
-static void
-hold_sigpipe(const ltdbp_socket *socket, sigpipe_hold *hold)
-{
-	struct sigaction action;
-	sigset_t	sigpipe;
-	sigset_t	pending;
-
-	hold->held = socket->tls != NULL && sigaction(SIGPIPE, NULL, &action) == 0 &&
-		action.sa_handler != SIG_IGN;
-	if (!hold->held)
-		return;
-	sigemptyset(&sigpipe);
-	sigaddset(&sigpipe, SIGPIPE);
-	sigpending(&pending);
-	hold->was_pending = sigismember(&pending, SIGPIPE) == 1;
-	pthread_sigmask(SIG_BLOCK, &sigpipe, &hold->before);
-}
-
-static void
-release_sigpipe(const sigpipe_hold *hold)
-{
-	const struct timespec at_once = {0, 0};
-	sigset_t	sigpipe;
-
-	if (!hold->held)
-		return;
-	sigemptyset(&sigpipe);
-	sigaddset(&sigpipe, SIGPIPE);
-	while (!hold->was_pending && sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
-		;
-	pthread_sigmask(SIG_SETMASK, &hold->before, NULL);
-}
-
 /* ---- opening, serving, closing ---- */
 
 /*
@@ -549,24 +499,24 @@ service(ltdb_conn *conn)
 void
 ltdbp_socket_service(ltdb_conn *conn)
 {
-	sigpipe_hold hold;
+	ltdbp_sigpipe hold;
 
-	hold_sigpipe(&conn->socket, &hold);
+	ltdbp_sigpipe_hold(&hold, conn->socket.tls != NULL);
 	service(conn);
-	release_sigpipe(&hold);
+	ltdbp_sigpipe_release(&hold);
 }
 
 void
 ltdbp_socket_close(ltdbp_socket *socket)
 {
-	sigpipe_hold hold;
+	ltdbp_sigpipe hold;
 
 	socket->state = LTDBP_SOCKET_NONE;
 	if (socket->context != NULL)
 	{
-		hold_sigpipe(socket, &hold);
+		ltdbp_sigpipe_hold(&hold, socket->tls != NULL);
 		lws_context_destroy(socket->context);
-		release_sigpipe(&hold);
+		ltdbp_sigpipe_release(&hold);
 		close_wake_fd(socket->wake_fd);
 	}
 	socket->context = NULL;
