@@ -5,6 +5,7 @@
 #   make installcheck    pg_regress against a running PostgreSQL with the extension installed;
 #                        each test file starts an ltdbd of its own (scripts/with-ltdbd)
 #   make unitcheck       the C tests; needs neither PostgreSQL's headers nor a server
+#   make bench           measures, side by side with postgres_fdw; BENCH_ARGS go to scripts/bench.sh
 #   PG_CONFIG=...        which PostgreSQL to build for
 
 MODULE_big = ltdb_fdw
@@ -124,4 +125,11 @@ installcheck: build/slow_resolver.so
 unitcheck: $(UNIT_TESTS) ltdbd
 	@failed=0; for test in $(UNIT_TESTS); do ./$$test || failed=1; done; exit $$failed
 
-.PHONY: unitcheck install-ltdbd uninstall-ltdbd
+build/wire_load: bench/wire_load.c bench/wire.c bench/wire.h
+	@mkdir -p build
+	$(CC) $(PLAIN_CFLAGS) -o $@ bench/wire_load.c bench/wire.c
+
+bench:
+	'$(srcdir_abs)/scripts/bench.sh' $(BENCH_ARGS)
+
+.PHONY: unitcheck bench install-ltdbd uninstall-ltdbd

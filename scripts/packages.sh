@@ -5,6 +5,7 @@
 #
 #	scripts/packages.sh demo     what it takes to build and run
 #	scripts/packages.sh check    and what it takes to test, besides
+#	scripts/packages.sh bench    or to measure
 #
 # Installs nothing that is there, and asks for root only if something is not.
 # PG_CONFIG chooses the PostgreSQL; without any, Debian's default one is taken.
@@ -103,8 +104,8 @@ install_server()
 }
 
 case ${1-} in
-	demo | check) ;;
-	*) die "usage: packages.sh demo|check" ;;
+	demo | check | bench) ;;
+	*) die "usage: packages.sh demo|check|bench" ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -115,6 +116,8 @@ fi
 wanted=(gcc make libc6-dev libwebsockets-dev libssl-dev libjansson-dev libsqlite3-dev)
 if [ "$1" = check ]; then
 	wanted+=(binutils clang perl libipc-run-perl openssl valgrind)
+elif [ "$1" = bench ]; then
+	wanted+=(perl)
 fi
 
 find_missing "${wanted[@]}"
