@@ -30,6 +30,13 @@
 /* Move the unread bytes down only if at least as many were consumed. */
 #define MIN_DROP_BYTES (64 * 1024)
 
+static inline bool
+has_records(const ltdbp_decoder *decoder)
+{
+	return decoder->shape == LTDBP_SHAPE_RECORD_ARRAY ||
+		decoder->shape == LTDBP_SHAPE_RECORD_MAP;
+}
+
 void
 ltdbp_decoder_init(ltdbp_decoder *decoder, const ltdb_dialect *dialect,
 				   ltdb_request_type type)
@@ -65,6 +72,11 @@ ltdbp_decoder_init(ltdbp_decoder *decoder, const ltdb_dialect *dialect,
 		default:
 			decoder->shape = LTDBP_SHAPE_NOTHING;
 			break;
+	}
+	if (has_records(decoder))
+	{
+		ltdbp_literal_set(&decoder->ts_literal, dialect->m_ts, false);
+		ltdbp_literal_set(&decoder->data_literal, dialect->m_data, true);
 	}
 }
 
@@ -102,6 +114,7 @@ void
 ltdbp_decoder_free(ltdbp_decoder *decoder)
 {
 	ltdbp_buffer_free(&decoder->in);
+	ltdbp_buffer_free(&decoder->room);
 	ltdbp_buffer_free(&decoder->names.bytes);
 	ltdbp_buffer_free(&decoder->record_names.bytes);
 }
@@ -303,8 +316,7 @@ scan_record(ltdbp_decoder *decoder, ltdbp_cursor *cursor, int64_t *ts_sec, ltdbp
 static ltdbp_scan
 scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 {
-	bool		has_record = decoder->shape == LTDBP_SHAPE_RECORD_ARRAY ||
-		decoder->shape == LTDBP_SHAPE_RECORD_MAP;
+	bool		has_record = has_records(decoder);
 	bool		has_key = decoder->shape == LTDBP_SHAPE_RECORD_MAP ||
 		decoder->shape == LTDBP_SHAPE_STRING_MAP;
 	ltdbp_string key;
@@ -314,6 +326,11 @@ scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 
 	if (has_key)
 		scan = ltdbp_scan_name(cursor, &key);
+	if (scan == LTDBP_SCAN_OK && has_record && ltdbp_record_take(decoder, cursor, item))
+	{
+		item->key = has_key ? take_string(&key) : (ltdb_text) {NULL, 0};
+		return LTDBP_SCAN_OK;
+	}
 	if (scan == LTDBP_SCAN_OK && has_record)
 		scan = scan_record(decoder, cursor, &ts_sec, &string);
 	else if (scan == LTDBP_SCAN_OK)

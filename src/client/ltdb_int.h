@@ -189,11 +189,24 @@ typedef enum ltdbp_phase
 	LTDBP_PHASE_FAILED
 } ltdbp_phase;
 
+/* What a member begins with: its name in quotes, the colon, perhaps a quote. */
+typedef struct ltdbp_literal
+{
+	uint64_t	word;
+	uint64_t	mask;			/* of those bytes of the word that count */
+	size_t		len_bytes;
+} ltdbp_literal;
+
 typedef struct ltdbp_decoder
 {
 	const ltdb_dialect *dialect;
 	ltdbp_shape shape;
 	const char *items;			/* the member that holds the items, or NULL */
+
+	/* for records as they mostly are: record.c */
+	ltdbp_literal ts_literal;
+	ltdbp_literal data_literal;
+	ltdbp_buffer room;			/* where data with escapes is unescaped */
 
 	ltdbp_buffer in;			/* what has arrived */
 	size_t		pos;			/* how much of it has been consumed */
@@ -220,6 +233,11 @@ extern void ltdbp_decoder_finish(ltdbp_decoder *decoder);
 extern size_t ltdbp_decoder_unread(const ltdbp_decoder *decoder);
 extern ltdb_next ltdbp_decoder_next(ltdbp_decoder *decoder, ltdb_record *item);
 extern void ltdbp_decoder_free(ltdbp_decoder *decoder);
+
+/* ---- record.c: records as they mostly are ---- */
+
+extern void ltdbp_literal_set(ltdbp_literal *literal, const char *name, bool string);
+extern bool ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item);
 
 /* ---- route.c: which request an answer is for ---- */
 
