@@ -13,17 +13,67 @@
  *-------------------------------------------------------------------------
  */
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "ltdb_int.h"
 
-/* Whatever is looked at lies at least this far from the end of the bytes. */
-#define MARGIN_BYTES 16
+/* Bytes of a string that are looked at together. */
+#define BLOCK_BYTES 64
+
+/* What is moved at once; may be more than is wanted. */
+#define MOVE_BYTES 16
+
+/* Whatever begins to be looked at lies at least this far from the end. */
+#define MARGIN_BYTES (BLOCK_BYTES + 2 * MOVE_BYTES)
+
+/* The longest that can stand before a string, or behind it. */
+#define FRAME_BYTES 32
 
 /* Strings with escapes are copied here; longer ones are left to decode.c. */
 #define FIRST_ROOM_BYTES 512
 #define MAX_ROOM_BYTES (64 * 1024)
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+/*
+ * Which bytes of a block need a look, one bit each: quotes, backslashes,
+ * controls, and what is not ASCII.
+ */
+#ifdef __SSE2__
+static inline uint64_t
+special_bytes(const char *block)
+{
+	uint64_t	result = 0;
+
+	for (int i = 0; i < BLOCK_BYTES / 16; i++)
+	{
+		__m128i		bytes = _mm_loadu_si128((const __m128i *) (block + 16 * i));
+		__m128i		quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+		__m128i		backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+
+		/* signed: what is not ASCII is negative */
+		__m128i		others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+		__m128i		special = _mm_or_si128(_mm_or_si128(quotes, backslashes), others);
+
+		result |= (uint64_t) (unsigned) _mm_movemask_epi8(special) << 16 * i;
+	}
+	return result;
+}
+#else
+static inline uint64_t
+special_bytes(const char *block)
+{
+	uint64_t	result = 0;
+
+	for (int i = 0; i < BLOCK_BYTES; i++)
+	{
+		signed char byte = (signed char) block[i];
+
+		result |= (uint64_t) (byte < 0x20 || byte == '"' || byte == '\\') << i;
+	}
+	return result;
+}
+#endif
 
 static inline uint64_t
 load(const char *p)
@@ -32,30 +82,6 @@ load(const char *p)
 
 	memcpy(&word, p, sizeof(word));
 	return word;
-}
-
-/*
- * Which of eight bytes need a look: quotes, backslashes, controls, and what is
- * not ASCII.  Up to the first of them, the high bit of each byte tells.
- */
-static inline uint64_t
-special_bytes(uint64_t word)
-{
-	uint64_t	quote = word ^ EACH_BYTE('"');
-	uint64_t	backslash = word ^ EACH_BYTE('\\');
-
-	return (((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash) |
-			(word - EACH_BYTE(0x20)) | word) & EACH_BYTE(0x80);
-}
-
-/* How many bytes stand before the first that is special. */
-static inline size_t
-plain_bytes(uint64_t special)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	special = __builtin_bswap64(special);
-#endif
-	return (size_t) __builtin_ctzll(special) / 8;
 }
 
 /* ---- what a member begins with ---- */
@@ -102,7 +128,7 @@ take_integer(char **p, int64_t *value)
 	char	   *at = digits;
 	int64_t		sum = 0;
 
-	/* eleven are more than any ts has, and stay within the margin */
+	/* eleven are more than any ts has */
 	while (*at >= '0' && *at <= '9' && at - digits < 11)
 		sum = sum * 10 + (*at++ - '0');
 	if (at == digits || (*digits == '0' && at - digits > 1) || (*at != ',' && *at != '}'))
@@ -137,116 +163,118 @@ short_escape(char letter)
 	}
 }
 
-/* Goes behind a character that is not ASCII. */
-static inline bool
-pass_multibyte(char **p, const char *end)
+/* A string being read; copied from its first escape on. */
+typedef struct reading
 {
-	size_t		len = ltdbp_utf8_length((unsigned char *) *p, (const unsigned char *) end);
+	char	   *begin;			/* behind the opening quote */
+	char	   *run;			/* what is not copied yet begins here */
+	char	   *out;			/* in the room, NULL = nothing is copied */
+} reading;
 
-	*p += len;
-	return len > 0;
+/* Makes room for a block more; false if there is not, for this string. */
+static bool
+has_room(ltdbp_buffer *room, const reading *string, size_t len)
+{
+	size_t		used = string->out ? (size_t) (string->out - room->bytes) : 0;
+	size_t		needed = used + len + MARGIN_BYTES;
+
+	if (needed <= room->size_bytes)
+		return true;
+
+	/* what is being copied must not move: the next string will have it */
+	if (needed <= MAX_ROOM_BYTES)
+		ltdbp_buffer_reserve(room, needed < FIRST_ROOM_BYTES ? FIRST_ROOM_BYTES : 2 * needed);
+	return string->out == NULL && needed <= room->size_bytes;
 }
 
-/*
- * The rest of a string from its first escape on: unescaped, behind what is in
- * the room already.  False if it does not fit, or is not to be read here.
- */
-static bool
-take_escaped(ltdbp_buffer *room, size_t used, char **p, const char *end, size_t *len)
+/* Copies what stands before a place, which is not far away. */
+static inline void
+copy_run(reading *string, const char *end)
 {
-	char	   *out = room->bytes + used;
-	char	   *out_end = room->bytes + room->size_bytes - MARGIN_BYTES;
-	char	   *at = *p;
+	size_t		len = (size_t) (end - string->run);
 
-	while (end - at >= MARGIN_BYTES && out < out_end)
+	for (size_t i = 0; i < len; i += MOVE_BYTES)
+		memcpy(string->out + i, string->run + i, MOVE_BYTES);
+	string->out += len;
+}
+
+/* An escape: begins to copy, if need be.  False if it is not to be read here. */
+static inline bool
+take_escape(ltdbp_buffer *room, reading *string, char *at)
+{
+	char		c = at[1] == '"' ? '"' : short_escape(at[1]);
+
+	if (string->out != NULL)
+		copy_run(string, at);
+	else
 	{
-		uint64_t	word = load(at);
-		uint64_t	special = special_bytes(word);
-		size_t		plain = special ? plain_bytes(special) : sizeof(word);
+		size_t		len = (size_t) (at - string->begin);
 
-		/* more than is wanted, which is overwritten by what follows */
-		memcpy(out, &word, sizeof(word));
-		out += plain;
-		at += plain;
-		if (special == 0)
-			continue;
-		if (*at == '\\')
-		{
-			if ((*out++ = short_escape(at[1])) == 0)
-				return false;
-			at += 2;
-		}
-		else if (*at == '"')
-		{
-			*p = at + 1;
-			*len = (size_t) (out - room->bytes);
-			return true;
-		}
-		else
-		{
-			char	   *from = at;
-
-			if ((unsigned char) *at < 0x80 || !pass_multibyte(&at, end))
-				return false;
-			memcpy(out, from, 4);
-			out += at - from;
-		}
+		if (!has_room(room, string, len + BLOCK_BYTES))
+			return false;
+		memcpy(room->bytes, string->begin, len);
+		string->out = room->bytes + len;
 	}
+	*string->out++ = c;
+	string->run = at + 2;
+	return c != 0;
+}
 
-	/* next time there will be more, should that have been the reason */
-	if (out >= out_end && room->size_bytes < MAX_ROOM_BYTES)
-		ltdbp_buffer_reserve(room, 2 * room->size_bytes);
-	return false;
+/* The string ends. */
+static inline ltdb_text
+text_of(const ltdbp_buffer *room, reading *string, const char *end)
+{
+	if (string->out == NULL)
+		return (ltdb_text) {string->begin, (size_t) (end - string->begin)};
+	copy_run(string, end);
+	return (ltdb_text) {room->bytes, (size_t) (string->out - room->bytes)};
 }
 
 /* Behind the opening quote: the string, where it lies or in the room. */
 static bool
 take_text(ltdbp_buffer *room, char **p, const char *end, ltdb_text *text)
 {
-	char	   *begin = *p;
-	char	   *at = begin;
-	size_t		len;
+	reading		string = {*p, *p, NULL};
+	char	   *block = *p;
 
-	for (;;)
+	while (end - block >= MARGIN_BYTES)
 	{
-		uint64_t	special;
+		uint64_t	special = special_bytes(block);
+		char	   *next = block + BLOCK_BYTES;
 
-		if (end - at < MARGIN_BYTES)
+		if (string.out != NULL && !has_room(room, &string, BLOCK_BYTES))
 			return false;
-		special = special_bytes(load(at));
-		if (special == 0)
+		while (special != 0)
 		{
-			at += sizeof(uint64_t);
-			continue;
-		}
-		at += plain_bytes(special);
-		if (*at == '\\')
-			break;
-		if (*at == '"')
-		{
-			*text = (ltdb_text) {begin, (size_t) (at - begin)};
-			*p = at + 1;
-			return true;
-		}
-		if ((unsigned char) *at < 0x80 || !pass_multibyte(&at, end))
-			return false;
-	}
+			int			i = __builtin_ctzll(special);
+			char	   *at = block + i;
+			size_t		len = 2;
 
-	len = (size_t) (at - begin);
-	if (room->size_bytes == 0 && !ltdbp_buffer_reserve(room, FIRST_ROOM_BYTES))
-		return false;
-	if (len >= room->size_bytes - MARGIN_BYTES)
-	{
-		if (len < MAX_ROOM_BYTES / 4)
-			ltdbp_buffer_reserve(room, 4 * len);
-		return false;
+			if (*at == '"')
+			{
+				*text = text_of(room, &string, at);
+				*p = at + 1;
+				return true;
+			}
+			if (*at == '\\')
+			{
+				if (!take_escape(room, &string, at))
+					return false;
+			}
+			else if ((len = ltdbp_utf8_length((unsigned char *) at, (const unsigned char *) end)) < 2)
+				return false;
+			special &= ~(((UINT64_C(1) << len) - 1) << i);
+			if (at + len > next)
+				next = at + len;
+		}
+		if (string.out != NULL)
+		{
+			copy_run(&string, next);
+			string.run = next;
+		}
+		block = next;
 	}
-	memcpy(room->bytes, begin, len);
-	if (!take_escaped(room, len, &at, end, &len))
-		return false;
-	*text = (ltdb_text) {room->bytes, len};
-	*p = at;
-	return true;
+	return false;
 }
 
 /* ---- the record ---- */
@@ -262,7 +290,7 @@ ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *ite
 	char	   *end = cursor->end;
 	bool		good;
 
-	if (end - p < 2 * MARGIN_BYTES)
+	if (end - p < FRAME_BYTES)
 		return false;
 	if (take_literal(&p, '{', &decoder->ts_literal))
 		good = take_integer(&p, &item->ts_sec) &&
@@ -271,7 +299,7 @@ ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *ite
 	else
 		good = take_literal(&p, '{', &decoder->data_literal) &&
 			take_text(&decoder->room, &p, end, &item->data) &&
-			end - p >= 2 * MARGIN_BYTES &&
+			end - p >= FRAME_BYTES &&
 			take_literal(&p, ',', &decoder->ts_literal) &&
 			take_integer(&p, &item->ts_sec);
 	if (!good || p >= end || *p != '}')
