@@ -15,6 +15,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define FIRST_SIZE_BYTES 256
 
@@ -80,30 +83,110 @@ answer_raw(answer *ans, const char *bytes, size_t len_bytes)
 	ans->len_bytes += len_bytes;
 }
 
+/* Bytes looked at together, and moved at once. */
+#define BLOCK_BYTES 64
+#define MOVE_BYTES 16
+
+/* Which bytes of a block have to be escaped, one bit each. */
+#ifdef __SSE2__
+static inline uint64_t
+to_escape(const unsigned char *block)
+{
+	uint64_t	result = 0;
+
+	for (int i = 0; i < BLOCK_BYTES / 16; i++)
+	{
+		__m128i		bytes = _mm_loadu_si128((const __m128i *) (block + 16 * i));
+		__m128i		quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+		__m128i		backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+		__m128i		controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+		__m128i		escaped = _mm_or_si128(_mm_or_si128(quotes, backslashes), controls);
+
+		result |= (uint64_t) (unsigned) _mm_movemask_epi8(escaped) << 16 * i;
+	}
+	return result;
+}
+#else
+static inline uint64_t
+to_escape(const unsigned char *block)
+{
+	uint64_t	result = 0;
+
+	for (int i = 0; i < BLOCK_BYTES; i++)
+		result |= (uint64_t) (escape_of[block[i]] != 0) << i;
+	return result;
+}
+#endif
+
 /* Returns the end of what it wrote. */
+static unsigned char *
+escape_byte(unsigned char *to, unsigned char byte)
+{
+	static const char hex[] = "0123456789abcdef";
+	char		form = escape_of[byte];
+
+	if (form == 0)
+	{
+		*to++ = byte;
+		return to;
+	}
+	*to++ = '\\';
+	*to++ = form;
+	if (form == 'u')
+	{
+		*to++ = '0';
+		*to++ = '0';
+		*to++ = hex[byte >> 4];
+		*to++ = hex[byte & 15];
+	}
+	return to;
+}
+
+/*
+ * A part of the string, not longer than a block, that is followed by as much
+ * as is moved at once: that, and more, is written, and then written over.
+ */
+static inline unsigned char *
+escape_part(unsigned char *to, const unsigned char *part, size_t len_bytes, uint64_t escaped)
+{
+	const unsigned char *end = part + len_bytes;
+	const unsigned char *run = part;
+
+	while (run < end)
+	{
+		const unsigned char *at = escaped ? part + __builtin_ctzll(escaped) : end;
+		size_t		len = at - run;
+
+		for (size_t i = 0; i < len; i += MOVE_BYTES)
+			memcpy(to + i, run + i, MOVE_BYTES);
+		to += len;
+		if (escaped)
+			to = escape_byte(to, *at);
+		run = at + 1;
+		escaped &= escaped - 1;
+	}
+	return to;
+}
+
+/* Returns the end of what it wrote, for which there is room at its worst. */
 static unsigned char *
 escape(unsigned char *to, const unsigned char *from, size_t len_bytes)
 {
-	static const char hex[] = "0123456789abcdef";
+	const unsigned char *end = from + len_bytes;
 
-	for (const unsigned char *end = from + len_bytes; from < end; from++)
+	for (; end - from >= BLOCK_BYTES + MOVE_BYTES; from += BLOCK_BYTES)
+		to = escape_part(to, from, BLOCK_BYTES, to_escape(from));
+	if (from < end)
 	{
-		char		form = escape_of[*from];
+		unsigned char rest[BLOCK_BYTES + 2 * MOVE_BYTES] = {0};
+		size_t		len = end - from;
+		size_t		part = len < BLOCK_BYTES ? len : BLOCK_BYTES;
+		uint64_t	wanted = UINT64_MAX >> (64 - part);
 
-		if (form == 0)
-		{
-			*to++ = *from;
-			continue;
-		}
-		*to++ = '\\';
-		*to++ = form;
-		if (form == 'u')
-		{
-			*to++ = '0';
-			*to++ = '0';
-			*to++ = hex[*from >> 4];
-			*to++ = hex[*from & 15];
-		}
+		memcpy(rest, from, len);
+		to = escape_part(to, rest, part, to_escape(rest) & wanted);
+		for (from += part; from < end; from++)
+			to = escape_byte(to, *from);
 	}
 	return to;
 }
@@ -111,19 +194,28 @@ escape(unsigned char *to, const unsigned char *from, size_t len_bytes)
 void
 answer_string(answer *ans, const char *bytes, size_t len_bytes)
 {
-	answer_raw(ans, "\"", 1);
-	while (len_bytes > 0)
+	const unsigned char *from = (const unsigned char *) bytes;
+	const unsigned char *end = from + len_bytes;
+	bool		opened = false;
+
+	do
 	{
-		size_t		slice = len_bytes < SLICE_BYTES ? len_bytes : SLICE_BYTES;
-		unsigned char *to = reserve(ans, slice * ESCAPED_MAX_BYTES);
+		size_t		left = end - from;
+		size_t		slice = left < SLICE_BYTES ? left : SLICE_BYTES;
+		unsigned char *begin = reserve(ans, slice * ESCAPED_MAX_BYTES + MOVE_BYTES + 2);
+		unsigned char *to = begin;
 
 		if (to == NULL)
 			return;
-		ans->len_bytes += escape(to, (const unsigned char *) bytes, slice) - to;
-		bytes += slice;
-		len_bytes -= slice;
-	}
-	answer_raw(ans, "\"", 1);
+		if (!opened)
+			*to++ = '"';
+		opened = true;
+		to = escape(to, from, slice);
+		from += slice;
+		if (from == end)
+			*to++ = '"';
+		ans->len_bytes += to - begin;
+	} while (from < end);
 }
 
 /* By hand: this runs once a record, and printf's generality shows there. */

@@ -12,6 +12,7 @@
  */
 #include "listing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,9 @@
  */
 #define PIECE_BYTES (128 * 1024)
 #define PIECE_ITEMS 8192
+
+/* The opening brace or a comma, a member's name in quotes, the colon. */
+#define FRAME_MAX_BYTES 32
 
 typedef struct listing_form
 {
@@ -42,6 +46,10 @@ struct listing
 	bool		opened;
 	bool		any;			/* an item was written */
 	char	   *texts;			/* what request.collection and key point to */
+	char		before_ts[FRAME_MAX_BYTES];	/* what is the same in every record */
+	char		before_data[FRAME_MAX_BYTES];
+	int			before_ts_len_bytes;
+	int			before_data_len_bytes;
 	store_text	position;		/* the first name not yet written */
 	char	   *position_memory;
 };
@@ -79,13 +87,9 @@ scan_values(const listing *list, store *st)
 static void
 write_record(const listing *list, const store_item *item, answer *ans)
 {
-	const ltdb_dialect *dialect = &ltdb_dialect_ltdb;
-
-	answer_raw(ans, "{", 1);
-	answer_string(ans, dialect->m_ts, strlen(dialect->m_ts));
-	answer_raw(ans, ":", 1);
+	answer_raw(ans, list->before_ts, list->before_ts_len_bytes);
 	answer_integer(ans, item->ts_sec);
-	answer_member(ans, dialect->m_data);
+	answer_raw(ans, list->before_data, list->before_data_len_bytes);
 	answer_string(ans, item->data.bytes, item->data.len_bytes);
 	answer_raw(ans, "}", 1);
 }
@@ -151,6 +155,10 @@ listing_new(const listing_request *request)
 	list->form = &form_of[request->type];
 	list->left = request->limit > 0 ? request->limit : -1;
 	list->position.bytes = "";
+	list->before_ts_len_bytes = snprintf(list->before_ts, FRAME_MAX_BYTES, "{\"%s\":",
+										 ltdb_dialect_ltdb.m_ts);
+	list->before_data_len_bytes = snprintf(list->before_data, FRAME_MAX_BYTES, ",\"%s\":",
+										   ltdb_dialect_ltdb.m_data);
 	return list;
 }
 
