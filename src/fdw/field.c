@@ -231,6 +231,7 @@ fields_of_name(const Walk *walk, int depth, uint64 active, ltdb_text name)
 			continue;
 		step = &walk->fields[i]->steps[depth];
 		if (step->index < 0 && step->name.len_bytes == name.len_bytes &&
+			(name.len_bytes == 0 || step->name.bytes[0] == name.bytes[0]) &&
 			memcmp(step->name.bytes, name.bytes, name.len_bytes) == 0)
 			result |= UINT64CONST(1) << i;
 	}

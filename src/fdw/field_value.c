@@ -26,6 +26,9 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+/* As many decimal digits as every integer below 2^53 has. */
+#define MAX_EXACT_DIGITS 15
+
 /* Prepare to convert to a column's type, and back. */
 void
 ltfdw_field_prepare(LtfdwField *field, Oid type, int32 typmod)
@@ -92,6 +95,83 @@ input_text(LtfdwField *field, ltdb_text value, const char *what)
 	return InputFunctionCall(&field->input, string, field->ioparam, field->typmod);
 }
 
+/*
+ * The digits that a JSON number begins with, as a number; how many there are,
+ * of no more than fit exactly.
+ */
+static int
+take_digits(const char **p, const char *end, int64 *sum)
+{
+	const char *digits = *p;
+
+	while (*p < end && **p >= '0' && **p <= '9' && *p - digits < MAX_EXACT_DIGITS)
+		*sum = *sum * 10 + (*(*p)++ - '0');
+	return *p - digits;
+}
+
+/*
+ * Most numbers are short, and for them there is no need of the type's input
+ * function, which takes most of the time of reading a field.  False if this
+ * one is to go there: it is written in another way, or does not fit.
+ */
+static bool
+plain_integer(Oid type, ltdb_text value, Datum *result)
+{
+	const char *p = value.bytes;
+	const char *end = p + value.len_bytes;
+	bool		negative = *p == '-';
+	int64		number = 0;
+
+	p += negative;
+	(void) take_digits(&p, end, &number);
+	if (p != end)
+		return false;
+	if (negative)
+		number = -number;
+	if (type == INT8OID)
+		*result = Int64GetDatum(number);
+	else if (type == INT4OID && number >= PG_INT32_MIN && number <= PG_INT32_MAX)
+		*result = Int32GetDatum((int32) number);
+	else if (type == INT2OID && number >= PG_INT16_MIN && number <= PG_INT16_MAX)
+		*result = Int16GetDatum((int16) number);
+	else
+		return false;
+	return true;
+}
+
+/*
+ * The same for double precision.  Digits that make an integer below 2^53,
+ * divided by a power of ten that is exact as well, give what strtod() gives:
+ * a division rounds correctly.
+ */
+static bool
+plain_double(ltdb_text value, Datum *result)
+{
+	static const double powers[] = {
+		1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15
+	};
+	const char *p = value.bytes;
+	const char *end = p + value.len_bytes;
+	bool		negative = *p == '-';
+	int64		digits = 0;
+	int			before;
+	int			behind = 0;
+	double		number;
+
+	p += negative;
+	before = take_digits(&p, end, &digits);
+	if (p < end && *p == '.')
+	{
+		p++;
+		behind = take_digits(&p, end, &digits);
+	}
+	if (p != end || before + behind > MAX_EXACT_DIGITS)
+		return false;
+	number = digits / powers[behind];
+	*result = Float8GetDatum(negative ? -number : number);
+	return true;
+}
+
 /* A whole number may be written 1.0 or 1e3; a fraction is not cut off. */
 static Datum
 input_integer(LtfdwField *field, ltdb_text value)
@@ -120,13 +200,16 @@ number_to_datum(LtfdwField *field, ltdb_text value)
 {
 	Datum		seconds;
 	Datum		instant;
+	Datum		plain;
 
 	switch (field->type)
 	{
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
-			return input_integer(field, value);
+			return plain_integer(field->type, value, &plain) ? plain : input_integer(field, value);
+		case FLOAT8OID:
+			return plain_double(value, &plain) ? plain : input_text(field, value, "number");
 		case TIMESTAMPTZOID:
 		case TIMESTAMPOID:
 			seconds = DirectFunctionCall1(float8in,
