@@ -159,12 +159,36 @@ test_same(ltdb_request_type type)
 	tap_ok(accepted > ANSWERS / 4 && accepted < ANSWERS, "... of which %d were good", accepted);
 }
 
+static void
+test_left(void)
+{
+	static const char answer[] = "{\"id\":\"1\",\"records\":[{\"ts\":5,\"data\":\"\\\"ts\\\":7\"},"
+		"{\"data\":\"{\",\"ts\":-6},{\"ts\":17,\"data\":\"more than sixteen\"}]}";
+	ltdbp_decoder decoder;
+	ltdb_record item;
+	int64_t		last = 0;
+
+	ltdbp_decoder_init(&decoder, &ltdb_dialect_ltdb, LTDB_REQ_FETCH);
+	tap_is_int((int64_t) ltdbp_records_left(&decoder, &last), 0, "nothing is left of nothing");
+	ltdbp_decoder_feed(&decoder, answer, strlen(answer));
+	ltdbp_decoder_finish(&decoder);
+	for (int i = 0; i < 3; i++)
+	{
+		tap_is_int((int64_t) ltdbp_records_left(&decoder, &last), 3 - i, "%d are left", 3 - i);
+		tap_is_int(last, 17, "... and the last is known");
+		ltdbp_decoder_next(&decoder, &item);
+	}
+	tap_is_int((int64_t) ltdbp_records_left(&decoder, &last), 0, "nothing is left");
+	ltdbp_decoder_free(&decoder);
+}
+
 int
 main(int argc, char **argv)
 {
 	random_start(argc, argv);
 	test_same(LTDB_REQ_FETCH);
 	test_same(LTDB_REQ_LATEST);
+	test_left();
 	tap_ok(quick > slow, "%d records were read in one pass, %d were not", quick, slow);
 	return tap_done();
 }

@@ -306,6 +306,13 @@ extern ltdb_next ltdb_reply_next(ltdb_reply *reply, ltdb_record *item);
 /* Whether asking would not return LTDB_WAIT before LTDB_DONE or LTDB_ERROR. */
 extern bool ltdb_reply_complete(const ltdb_reply *reply);
 
+/*
+ * Of a fetch that is answered completely: how many of its records are still to
+ * be asked for, and the ts of the last of them.  A guess, to send the next
+ * request early; 0 when there is none.
+ */
+extern size_t ltdb_reply_left(const ltdb_reply *reply, int64_t *last_ts_sec);
+
 extern ltdb_error ltdb_reply_error(const ltdb_reply *reply);
 extern const char *ltdb_reply_message(const ltdb_reply *reply);
 

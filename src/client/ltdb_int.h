@@ -238,6 +238,7 @@ extern void ltdbp_decoder_free(ltdbp_decoder *decoder);
 
 extern void ltdbp_literal_set(ltdbp_literal *literal, const char *name, bool string);
 extern bool ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item);
+extern size_t ltdbp_records_left(const ltdbp_decoder *decoder, int64_t *last_ts_sec);
 
 /* ---- route.c: which request an answer is for ---- */
 

@@ -12,6 +12,9 @@
  *
  *-------------------------------------------------------------------------
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -306,4 +309,31 @@ ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *ite
 		return false;
 	cursor->p = p + 1;
 	return true;
+}
+
+/*
+ * How many records the unread bytes of a complete answer begin, and the ts of
+ * the last of them; 0 if that one is not as it mostly is.  A name in quotes
+ * cannot be inside of a string, where quotes are escaped.
+ */
+size_t
+ltdbp_records_left(const ltdbp_decoder *decoder, int64_t *last_ts_sec)
+{
+	const ltdbp_literal *literal = &decoder->ts_literal;
+	char	   *p = decoder->in.bytes + decoder->pos;
+	char	   *end = decoder->in.bytes + decoder->in.len_bytes;
+	char	   *last = NULL;
+	size_t		count = 0;
+
+	if (literal->len_bytes == 0 || literal->len_bytes > sizeof(literal->word) || p == end)
+		return 0;
+	while ((p = memmem(p, (size_t) (end - p), &literal->word, literal->len_bytes)) != NULL)
+	{
+		p += literal->len_bytes;
+		last = p;
+		count++;
+	}
+	if (count == 0 || end - last < 16 || !take_integer(&last, last_ts_sec))
+		return 0;
+	return count;
 }

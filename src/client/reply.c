@@ -291,6 +291,14 @@ ltdb_reply_complete(const ltdb_reply *reply)
 		reply->decoder.phase == LTDBP_PHASE_FAILED;
 }
 
+size_t
+ltdb_reply_left(const ltdb_reply *reply, int64_t *last_ts_sec)
+{
+	if (reply->request.type != LTDB_REQ_FETCH || reply->error != LTDB_OK || !reply->decoder.final)
+		return 0;
+	return ltdbp_records_left(&reply->decoder, last_ts_sec);
+}
+
 ltdb_error
 ltdb_reply_error(const ltdb_reply *reply)
 {

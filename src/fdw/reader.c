@@ -51,6 +51,8 @@ typedef struct LtfdwPage
 	int64		count;			/* records read */
 	int64		last_sec;		/* of the last of them */
 	ltdb_reply *reply;
+	bool		looked_ahead;	/* the answer is complete, and was looked at */
+	bool		followed;		/* the next page in flight is the rest of its interval */
 
 	/* merging with the write set */
 	LtfdwInterval writes_left;	/* what of the interval we have not merged yet */
@@ -238,6 +240,7 @@ send_page(LtfdwReader *reader, LtfdwPage *page)
 
 	page->count = 0;
 	page->limit = 0;
+	page->looked_ahead = page->followed = false;
 	page->peeked = false;
 	page->ended = reader->reading.writes &&
 		ltfdw_writeset_hides_key(reader->reading.writes, key, reader->reading.cid);
@@ -348,15 +351,64 @@ rest_of_page(const LtfdwReader *reader, const LtfdwPage *page, LtfdwInterval *re
 	return rest->from_sec <= rest->to_sec;
 }
 
+/*
+ * The only page in flight has arrived.  If it is full, ask for the one that
+ * follows before its records are read, so that LTDB is not idle meanwhile.
+ */
+static void
+look_ahead(LtfdwReader *reader, LtfdwPage *page)
+{
+	LtfdwPage  *next = &reader->pages[(reader->head + 1) % WINDOW];
+	LtfdwPage	read = *page;
+	LtfdwInterval rest;
+
+	page->looked_ahead = true;
+	if (reader->npages > 1 || reader->reading.limit >= 0 || reader->reading.key_limit >= 0)
+		return;
+	read.count += ltdb_reply_left(page->reply, &read.last_sec);
+	if (read.count == page->count || !rest_of_page(reader, &read, &rest))
+		return;
+	*next = *page;
+	next->interval = rest;
+	next->reply = NULL;
+	send_page(reader, next);
+	reader->npages++;
+	page->followed = true;
+	ltdb_poll(ltfdw_connection_handle(reader->conn));
+}
+
+/* Whether the page in flight behind this one is its rest; if not, drop that. */
+static bool
+is_followed(LtfdwReader *reader, LtfdwPage *page, const LtfdwInterval *rest)
+{
+	LtfdwPage  *next = &reader->pages[(reader->head + 1) % WINDOW];
+
+	if (!page->followed)
+		return false;
+	if (rest && next->interval.from_sec == rest->from_sec && next->interval.to_sec == rest->to_sec)
+	{
+		next->writes_left = page->writes_left;
+		return true;
+	}
+
+	/* nothing was asked for behind it: see look_ahead() */
+	Assert(reader->npages == 2);
+	release_page(reader, next);
+	reader->npages--;
+	page->followed = false;
+	return false;
+}
+
 /* Go on behind a page: with the rest of its interval, unless it is enough. */
 static void
 finish_page(LtfdwReader *reader, LtfdwPage *page, bool enough)
 {
 	LtfdwInterval rest;
+	bool		has_rest = !enough && rest_of_page(reader, page, &rest);
 
 	release_page(reader, page);
 	reader->pages_read++;
-	if (!enough && rest_of_page(reader, page, &rest))
+	if (!is_followed(reader, page, has_rest ? &rest : NULL) && has_rest)
 	{
 		page->interval = rest;
 		send_page(reader, page);
@@ -483,7 +535,11 @@ ltfdw_reader_next(LtfdwReader *reader, LtfdwRecord *record, bool wait)
 	{
 		LtfdwPage  *page = &reader->pages[reader->head];
 		bool		enough = enough_of_key(reader, page);
-		ltdb_next	next = enough ? LTDB_DONE :
+		ltdb_next	next;
+
+		if (page->reply && !page->looked_ahead && ltdb_reply_complete(page->reply))
+			look_ahead(reader, page);
+		next = enough ? LTDB_DONE :
 			reader->reading.writes ? next_merged(reader, page, record, wait) :
 			next_of_page(reader, page, record, wait);
 
