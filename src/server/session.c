@@ -20,6 +20,7 @@
 #include "session.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -36,6 +37,9 @@
 /* Written to the socket, or carried out, at a time, before others' turn. */
 #define TURN_BYTES (128 * 1024)
 #define TURN_MESSAGES 64
+
+/* Written without asking whether the socket takes more. */
+#define ASK_BYTES (16 * 1024)
 
 /* From a peer that is not authenticated. */
 #define STRANGER_MESSAGE_MAX_BYTES (64 * 1024)
@@ -146,20 +150,40 @@ write_first_frame(session *s)
 	return true;
 }
 
+/* While the socket is corked, small frames are put together into large packets. */
+static void
+cork(session *s, int on)
+{
+	setsockopt(lws_get_socket_fd(s->wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 /* One turn's worth of frames, as far as the socket takes them. */
 static bool
 write_frames(session *s)
 {
 	size_t		before = s->out.bytes;
+	size_t		asked_bytes = 0;
+	size_t		unasked_bytes;
+	bool		several = s->out.sendable > 1;
+	bool		good = true;
 
-	while (s->out.sendable > 0 && before - s->out.bytes < TURN_BYTES)
+	if (several)
+		cork(s, true);
+	while (good && s->out.sendable > 0 && before - s->out.bytes < TURN_BYTES)
 	{
-		if (!write_first_frame(s))
-			return false;
-		if (s->out.sendable > 0 && lws_send_pipe_choked(s->wsi))
+		good = write_first_frame(s);
+
+		/* asking the system is worth it only now and then */
+		unasked_bytes = before - s->out.bytes - asked_bytes;
+		if (lws_partial_buffered(s->wsi) ||
+			(unasked_bytes >= ASK_BYTES && lws_send_pipe_choked(s->wsi)))
 			break;
+		if (unasked_bytes >= ASK_BYTES)
+			asked_bytes += unasked_bytes;
 	}
-	return true;
+	if (several)
+		cork(s, false);
+	return good;
 }
 
 /* ---- carrying out ---- */
