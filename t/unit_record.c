@@ -159,6 +159,29 @@ test_same(ltdb_request_type type)
 	tap_ok(accepted > ANSWERS / 4 && accepted < ANSWERS, "... of which %d were good", accepted);
 }
 
+/* Data that nobody reads stays as it came; the rest is the same. */
+static void
+test_raw(void)
+{
+	static const char answer[] = "{\"id\":\"1\",\"records\":[{\"ts\":5,\"data\":\"a\\nb\"},{\"data\":\"\\\"\",\"ts\":6},"
+		"{\"ts\":7, \"data\":\"\\u0041\"},{\"ts\":8,\"data\":\"more than sixty-four bytes, for those that are near the end are read slowly\"}]}";
+	static const char *const raw[] = {"a\\nb", "\\\"", "\\u0041"};
+	ltdbp_decoder decoder;
+	ltdb_record item;
+
+	ltdbp_decoder_init(&decoder, &ltdb_dialect_ltdb, LTDB_REQ_FETCH);
+	decoder.raw = true;
+	ltdbp_decoder_feed(&decoder, answer, strlen(answer));
+	ltdbp_decoder_finish(&decoder);
+	for (int i = 0; i < 3; i++)
+	{
+		tap_ok(ltdbp_decoder_next(&decoder, &item) == LTDB_ITEM && item.ts_sec == 5 + i, "record %d", i);
+		tap_ok(item.data.len_bytes == strlen(raw[i]) && memcmp(item.data.bytes, raw[i], strlen(raw[i])) == 0,
+			   "... and its data, as it came");
+	}
+	ltdbp_decoder_free(&decoder);
+}
+
 static void
 test_left(void)
 {
@@ -189,6 +212,7 @@ main(int argc, char **argv)
 	test_same(LTDB_REQ_FETCH);
 	test_same(LTDB_REQ_LATEST);
 	test_left();
+	test_raw();
 	tap_ok(quick > slow, "%d records were read in one pass, %d were not", quick, slow);
 	return tap_done();
 }

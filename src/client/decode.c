@@ -344,6 +344,8 @@ scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 		item->key = take_string(&key);
 	if (decoder->shape == LTDBP_SHAPE_STRING_ARRAY)
 		item->key = take_string(&string);
+	else if (decoder->raw)
+		item->data = (ltdb_text) {string.bytes, string.len_bytes};
 	else
 		item->data = take_string(&string);
 	return LTDBP_SCAN_OK;

@@ -246,6 +246,8 @@ typedef struct ltdb_fetch
 	int64_t		to_sec;			/* > 0, or LTDB refuses */
 	int64_t		limit;			/* 0 = all */
 	bool		reverse;		/* newest first; limit counts from there */
+	bool		raw_data;		/* data is handed out as it came, escapes and all: for
+								 * those who want no more than its length */
 } ltdb_fetch;
 
 extern ltdb_reply *ltdb_send_fetch(ltdb_conn *conn, const ltdb_fetch *fetch);

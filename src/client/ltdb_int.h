@@ -108,6 +108,7 @@ typedef struct ltdbp_request
 	int64_t		to_sec;
 	int64_t		limit;			/* 0 = none */
 	bool		reverse;
+	bool		raw;			/* data is not going to be read */
 	const ltdb_record *records;
 	size_t		count;
 } ltdbp_request;
@@ -202,6 +203,7 @@ typedef struct ltdbp_decoder
 	const ltdb_dialect *dialect;
 	ltdbp_shape shape;
 	const char *items;			/* the member that holds the items, or NULL */
+	bool		raw;			/* data is not unescaped: nobody reads it */
 
 	/* for records as they mostly are: record.c */
 	ltdbp_literal ts_literal;

@@ -201,12 +201,17 @@ copy_run(reading *string, const char *end)
 	string->out += len;
 }
 
-/* An escape: begins to copy, if need be.  False if it is not to be read here. */
+/*
+ * An escape: begins to copy, if need be; without a room for it, there is none.
+ * False if it is not to be read here.
+ */
 static inline bool
 take_escape(ltdbp_buffer *room, reading *string, char *at)
 {
 	char		c = at[1] == '"' ? '"' : short_escape(at[1]);
 
+	if (room == NULL)
+		return c != 0;
 	if (string->out != NULL)
 		copy_run(string, at);
 	else
@@ -233,7 +238,10 @@ text_of(const ltdbp_buffer *room, reading *string, const char *end)
 	return (ltdb_text) {room->bytes, (size_t) (string->out - room->bytes)};
 }
 
-/* Behind the opening quote: the string, where it lies or in the room. */
+/*
+ * Behind the opening quote: the string, where it lies or in the room.  Without
+ * a room it stays where it lies, escapes and all.
+ */
 static bool
 take_text(ltdbp_buffer *room, char **p, const char *end, ltdb_text *text)
 {
@@ -291,6 +299,7 @@ ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *ite
 {
 	char	   *p = cursor->p;
 	char	   *end = cursor->end;
+	ltdbp_buffer *room = decoder->raw ? NULL : &decoder->room;
 	bool		good;
 
 	if (end - p < FRAME_BYTES)
@@ -298,10 +307,10 @@ ltdbp_record_take(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *ite
 	if (take_literal(&p, '{', &decoder->ts_literal))
 		good = take_integer(&p, &item->ts_sec) &&
 			take_literal(&p, ',', &decoder->data_literal) &&
-			take_text(&decoder->room, &p, end, &item->data);
+			take_text(room, &p, end, &item->data);
 	else
 		good = take_literal(&p, '{', &decoder->data_literal) &&
-			take_text(&decoder->room, &p, end, &item->data) &&
+			take_text(room, &p, end, &item->data) &&
 			end - p >= FRAME_BYTES &&
 			take_literal(&p, ',', &decoder->ts_literal) &&
 			take_integer(&p, &item->ts_sec);

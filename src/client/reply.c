@@ -36,6 +36,13 @@ copy_names(ltdb_reply *reply, const ltdbp_request *request)
 	return true;
 }
 
+static void
+init_decoder(ltdb_reply *reply)
+{
+	ltdbp_decoder_init(&reply->decoder, reply->conn->dialect, reply->request.type);
+	reply->decoder.raw = reply->request.raw;
+}
+
 /* A reply without a message yet, in no list; NULL when out of memory. */
 ltdb_reply *
 ltdbp_reply_new(ltdb_conn *conn, const ltdbp_request *request)
@@ -49,7 +56,7 @@ ltdbp_reply_new(ltdb_conn *conn, const ltdbp_request *request)
 	reply->request = *request;
 	reply->request.records = NULL;
 	reply->words = ltdbp_request_words(conn->dialect, request);
-	ltdbp_decoder_init(&reply->decoder, conn->dialect, request->type);
+	init_decoder(reply);
 	if (reply->words == NULL ||
 		(request->type == LTDB_REQ_FETCH && !copy_names(reply, request)))
 	{
@@ -180,7 +187,7 @@ ltdbp_reply_rewind(ltdb_reply *reply)
 
 	reply->sent = false;
 	ltdbp_decoder_free(&reply->decoder);
-	ltdbp_decoder_init(&reply->decoder, reply->conn->dialect, reply->request.type);
+	init_decoder(reply);
 	if (reply->items == 0)
 		return true;
 

@@ -129,7 +129,8 @@ ltdb_send_fetch(ltdb_conn *conn, const ltdb_fetch *fetch)
 		.from_sec = fetch->from_sec,
 		.to_sec = fetch->to_sec,
 		.limit = fetch->limit,
-		.reverse = fetch->reverse
+		.reverse = fetch->reverse,
+		.raw = fetch->raw_data
 	});
 }
 

@@ -268,6 +268,15 @@ ltfdw_projection_new(const LtfdwTable *table, List *attnums)
 	return result;
 }
 
+/* Whether a column to show is the data, or made of it. */
+bool
+ltfdw_projection_reads_data(const LtfdwProjection *projection)
+{
+	AttrNumber	data_att = projection->table->data_att;
+
+	return projection->nfields > 0 || (data_att && projection->wanted[data_att - 1]);
+}
+
 /*
  * Fill an empty slot; columns that nobody reads become NULL unconverted.  The
  * key is lent by the record, all else is in the current context.

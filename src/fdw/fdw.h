@@ -212,6 +212,7 @@ typedef struct LtfdwReading
 	int64		key_limit;		/* records of each key, -1 = no limit */
 	struct LtfdwWriteSet *writes;	/* to merge with what the server has, or NULL */
 	CommandId	cid;			/* the command that reads */
+	bool		raw_data;		/* nobody is going to look at data */
 } LtfdwReading;
 
 /*
@@ -487,6 +488,7 @@ extern bool ltfdw_text_fits_ltdb(const char *bytes, int len_bytes);
 extern Datum ltfdw_ts_to_datum(int64 ts_sec, Oid type);
 extern int64 ltfdw_usecs_floor_sec(int64 usecs);
 extern LtfdwProjection *ltfdw_projection_new(const LtfdwTable *table, List *attnums);
+extern bool ltfdw_projection_reads_data(const LtfdwProjection *projection);
 extern void ltfdw_record_to_slot(LtfdwProjection *projection, const LtfdwRecord *record,
 								 TupleTableSlot *slot);
 extern void ltfdw_clear_system_columns(TupleTableSlot *slot);

@@ -219,6 +219,7 @@ send_fetch(const LtfdwReader *reader, const LtfdwPage *page, ltdb_text key)
 	fetch.to_sec = sent_to_sec(page);
 	fetch.limit = page->limit;
 	fetch.reverse = reader->reading.reverse;
+	fetch.raw_data = reader->reading.raw_data;
 	return ltdb_send_fetch(ltfdw_connection_handle(reader->conn), &fetch);
 }
 

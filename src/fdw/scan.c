@@ -318,6 +318,7 @@ start_reading(ForeignScanState *node, LtfdwScan *scan)
 	LtfdwReading reading = {scan->order.reverse, -1, -1, scan->writes, scan->cid};
 	int64		limit = row_limit(node, scan);
 
+	reading.raw_data = !ltfdw_projection_reads_data(scan->projection);
 	if (scan->key_filter)
 		filter_keys(node, scan, &scan->query.keys);
 	ltfdw_keys_order(&scan->query.keys, &scan->order);
