@@ -87,6 +87,27 @@ sub seconds
 	return $1 / 1000;
 }
 
+# The time that the backend was running for it, which waiting for a server, or
+# for others on the machine, does not count in.
+sub busy_seconds
+{
+	my ($self, $sql) = @_;
+	my $before = _running_ns($self->{backend});
+
+	$self->query($sql);
+	return (_running_ns($self->{backend}) - $before) / 1e9;
+}
+
+sub _running_ns
+{
+	my ($pid) = @_;
+
+	open(my $stat, '<', "/proc/$pid/schedstat") or die "no schedstat: $!";
+	my ($ns) = split / /, <$stat>;
+	CORE::close($stat);
+	return $ns;
+}
+
 sub backend
 {
 	my ($self) = @_;

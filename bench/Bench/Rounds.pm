@@ -14,7 +14,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(measure summary judge ratio difference rate value);
+our @EXPORT = qw(measure summary judge goal ratio difference rate value);
 
 # Takes pairs of a name and a function that returns what it has measured, in
 # order; returns the rounds, each a hash by name.
@@ -51,7 +51,7 @@ sub summary
 
 # ---- goals: what is computed of a round, and its bound ----
 
-sub _goal
+sub goal
 {
 	my ($what, $at, $bound, $unit, $compute) = @_;
 
@@ -62,7 +62,7 @@ sub ratio
 {
 	my ($name, $other, $bound) = @_;
 
-	return _goal("$name / $other", 'most', $bound, '', sub { $_[0]{$name} / $_[0]{$other} });
+	return goal("$name / $other", 'most', $bound, '', sub { $_[0]{$name} / $_[0]{$other} });
 }
 
 # In milliseconds.
@@ -70,7 +70,7 @@ sub difference
 {
 	my ($name, $other, $bound) = @_;
 
-	return _goal("$name - $other", 'most', $bound, 'ms',
+	return goal("$name - $other", 'most', $bound, 'ms',
 		sub { 1000 * ($_[0]{$name} - $_[0]{$other}) });
 }
 
@@ -79,7 +79,7 @@ sub rate
 {
 	my ($name, $count, $bound) = @_;
 
-	return _goal("$name, rate", 'least', $bound, 'k/s', sub { $count / $_[0]{$name} / 1000 });
+	return goal("$name, rate", 'least', $bound, 'k/s', sub { $count / $_[0]{$name} / 1000 });
 }
 
 # What was measured itself, times a factor.
@@ -87,7 +87,7 @@ sub value
 {
 	my ($name, $at, $bound, $unit, $factor) = @_;
 
-	return _goal($name, $at, $bound, $unit, sub { $_[0]{$name} * ($factor // 1) });
+	return goal($name, $at, $bound, $unit, sub { $_[0]{$name} * ($factor // 1) });
 }
 
 # A goal's summary over the rounds, and whether it is met.
