@@ -64,7 +64,6 @@ SELECT requests('SELECT * FROM kv WHERE key LIKE ''a%''');
 SELECT requests('SELECT * FROM kv WHERE key = ''a''');
 SELECT requests('SELECT * FROM kv WHERE key IN (''b'', ''a'') ORDER BY key DESC');
 SELECT requests('SELECT * FROM l JOIN LATERAL (SELECT * FROM kv WHERE key = l.key OFFSET 0) x ON true');
-SELECT requests('SELECT * FROM kv WHERE key = ''a'' AND key = ''b''');
 SELECT requests('INSERT INTO kv VALUES (''a'', ''b'')');
 SELECT requests('DELETE FROM kv WHERE key = ''a''');
 PREPARE p(text) AS SELECT value FROM kv WHERE key = $1;

@@ -87,8 +87,8 @@ ltfdw_bypass_warn(int level)
 						  bypass->collection)
 				 : errmsg("writes to LTDB collection \"%s\" cannot be rolled back",
 						  bypass->collection),
-				 errdetail_plural(INT64_FORMAT " write was sent with write_mode 'immediate'; it stays.",
-								  INT64_FORMAT " writes were sent with write_mode 'immediate'; they stay.",
+				 errdetail_plural(INT64_FORMAT " write was sent with write_mode 'immediate'; it stays if LTDB has stored it.",
+								  INT64_FORMAT " writes were sent with write_mode 'immediate'; what LTDB has stored of them stays.",
 								  (unsigned long) bypass->count, bypass->count)));
 		bypasses = foreach_delete_current(bypasses, cell);
 	}
