@@ -172,6 +172,8 @@ $session->query('RESET ROLE; SET client_min_messages = debug5; SET ROLE alice');
 complaint('SELECT count(*) FROM metrics');
 rows('EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS) SELECT * FROM metrics');
 rows("EXPLAIN (VERBOSE) INSERT INTO metrics VALUES ('a', 1, 'x')");
+rows('SELECT * FROM ltdb_fdw_get_connections(); SELECT * FROM ltdb_fdw_stats');
+rows("SELECT ltdb_kv_set('ltdb', 'metrics', 'pair', 'again')");
 rows('SELECT * FROM pg_stat_activity');
 rows('SELECT * FROM pg_prepared_statements; SELECT * FROM pg_foreign_server');
 like(complaint('SELECT * FROM pg_user_mapping'), qr/ERROR:  42501: /, 'keys are for superusers to see');
