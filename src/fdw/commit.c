@@ -144,7 +144,7 @@ is_anything_to_send(void)
 	ListCell   *cell;
 
 	foreach(cell, destinations)
-		if (ltfdw_writeset_count(((LtfdwDestination *) lfirst(cell))->writes).total > 0)
+		if (ltfdw_writeset_count(((LtfdwDestination *) lfirst(cell))->writes) > 0)
 			return true;
 	return false;
 }

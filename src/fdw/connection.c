@@ -95,10 +95,11 @@ release_descriptors(int count)
 		ReleaseExternalFD();
 }
 
+/* One more must be left: to wait takes one. */
 static void
 acquire_descriptors(LtfdwConn *conn)
 {
-	for (int i = 0; i < DESCRIPTORS; i++)
+	for (int i = 0; i < DESCRIPTORS + 1; i++)
 		if (!AcquireExternalFD())
 		{
 			release_descriptors(i);
@@ -107,6 +108,7 @@ acquire_descriptors(LtfdwConn *conn)
 					 errmsg("LTDB server \"%s\": could not connect: too many open files", conn->server_name),
 					 errhint("Raise max_files_per_process and the limit of the operating system, or set keep_connections to false.")));
 		}
+	release_descriptors(1);
 }
 
 /* What all its connections so far have done. */

@@ -24,7 +24,6 @@ typedef struct Delivery
 {
 	const LtfdwDestination *destination;
 	LtfdwSender **senders;		/* by writer, NULL until something is sent */
-	LtfdwParts	parts;
 	int64		sent;
 } Delivery;
 
@@ -37,7 +36,8 @@ delivery_callback(void *arg)
 	errcontext(table->kind == LTFDW_PAIRS
 			   ? "sending key-value pairs to LTDB collection \"%s\": up to " INT64_FORMAT " of " INT64_FORMAT " writes may have been stored"
 			   : "sending the transaction's writes to LTDB collection \"%s\": up to " INT64_FORMAT " of " INT64_FORMAT " may have been stored",
-			   table->collection, delivery->sent, delivery->parts.total);
+			   table->collection, delivery->sent,
+			   ltfdw_writeset_count(delivery->destination->writes));
 }
 
 /* ---- one part of one set ---- */
@@ -120,16 +120,18 @@ erase(Delivery *delivery, const Delivery *all, int count)
 	bool		other_erased = other_kind_is_erased(delivery, all, count);
 	int			writer;
 
-	delivery->sent += delivery->parts.count[LTFDW_ERASED];
 	if (!ltfdw_writeset_is_erased(destination->writes, &writer))
 	{
 		int			nkeys;
 		LtfdwErasedKey *keys = ltfdw_writeset_erased_keys(destination->writes, &nkeys);
 
+		delivery->sent += nkeys;
 		for (writer = 0; writer < destination->nwriters; writer++)
 			erase_keys_as(delivery, writer, keys, nkeys);
+		return;
 	}
-	else if (destination->table->kind == LTFDW_RECORDS)
+	delivery->sent++;
+	if (destination->table->kind == LTFDW_RECORDS)
 		ltfdw_erase_records(connection_of(delivery, writer), destination->table, other_erased);
 	else if (!other_erased)
 		ltfdw_erase_pairs(connection_of(delivery, writer), destination->table);
@@ -177,7 +179,7 @@ deliver_part(Delivery *deliveries, int count, LtfdwPart part)
 	for (int i = 0; i < count; i++)
 	{
 		callback.arg = &deliveries[i];
-		if (deliveries[i].parts.count[part] > 0)
+		if (ltfdw_writeset_may_have(deliveries[i].destination->writes, part))
 			send_part(&deliveries[i], part, deliveries, count);
 	}
 	for (int i = 0; i < count; i++)
@@ -204,7 +206,6 @@ ltfdw_deliver(List *destinations)
 		Delivery   *delivery = &deliveries[count++];
 
 		delivery->destination = lfirst(cell);
-		delivery->parts = ltfdw_writeset_count(delivery->destination->writes);
 		delivery->senders = palloc0(delivery->destination->nwriters * sizeof(LtfdwSender *));
 	}
 	for (int part = 0; part < LTFDW_NPARTS; part++)

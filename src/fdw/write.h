@@ -33,13 +33,6 @@ typedef enum LtfdwPart
 
 #define LTFDW_NPARTS 4
 
-/* The number of writes in each part, and in all. */
-typedef struct LtfdwParts
-{
-	int64		count[LTFDW_NPARTS];
-	int64		total;
-} LtfdwParts;
-
 /* A key whose records are to be erased. */
 typedef struct LtfdwErasedKey
 {
@@ -114,7 +107,8 @@ extern bool ltfdw_writeset_seek(const LtfdwWriteSet *set, text *key, LtfdwInterv
 extern void ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval,
 									CommandId cid, LtfdwKeys *keys);
 extern bool ltfdw_writeset_is_erased(const LtfdwWriteSet *set, int *writer);
-extern LtfdwParts ltfdw_writeset_count(const LtfdwWriteSet *set);
+extern bool ltfdw_writeset_may_have(const LtfdwWriteSet *set, LtfdwPart part);
+extern int64 ltfdw_writeset_count(const LtfdwWriteSet *set);
 extern void ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
 								void (*visit) (text *key, const LtfdwWrite *write, void *arg),
 								void *arg);

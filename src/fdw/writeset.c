@@ -24,18 +24,20 @@
 
 struct LtfdwWriteSet
 {
-	bool can_undo;		   /* subtransactions may take writes back */
-	MemoryContext account; /* whose memory is bounded */
-	WriteTree *tree;
-	WriteStep *erased; /* the whole collection */
+	bool		can_undo;		/* subtransactions may take writes back */
+	bool		has_deletions;	/* or had, before they were taken back */
+	bool		has_erasures;
+	MemoryContext account;		/* whose memory is bounded */
+	WriteTree  *tree;
+	WriteStep  *erased;			/* the whole collection */
 };
 
 /* The step that erases what there was of a key or a collection. */
 typedef struct Erasure
 {
-	WriteStep step;
-	int64 until_sec; /* what is newer on the server was added since */
-	int64 count;	 /* records there, as far as known */
+	WriteStep	step;
+	int64		until_sec; /* what is newer on the server was added since */
+	int64		count;	 /* records there, as far as known */
 	int			writer;
 } Erasure;
 
@@ -43,7 +45,7 @@ typedef struct Erasure
 typedef struct Undo
 {
 	WriteStep **place;
-	WriteStep *newest;
+	WriteStep  *newest;
 } Undo;
 
 /* The log of the current transaction; the memory goes with it. */
@@ -88,7 +90,7 @@ log_undo(const LtfdwWriteSet *set, WriteStep **place)
 static void
 add_step(LtfdwWriteSet *set, WriteStep **place, WriteStep *step, CommandId cid)
 {
-	WriteStep *newest = *place;
+	WriteStep  *newest = *place;
 
 	step->older = newest && newest->cid == cid ? newest->older : newest;
 	step->cid = cid;
@@ -149,8 +151,10 @@ ltfdw_writeset_delete(LtfdwWriteSet *set, int writer, text *key, int64 ts_sec, C
 	WriteEntry *entry = ltfdw_writetree_add_entry(set->tree, key, ts_sec);
 	ltdb_text	nothing = {NULL, 0};
 
-	if (entry->newest == NULL || entry->newest->cid != cid)
-		add_step(set, &entry->newest, new_step(set, writer, true, nothing), cid);
+	if (entry->newest && entry->newest->cid == cid)
+		return;
+	add_step(set, &entry->newest, new_step(set, writer, true, nothing), cid);
+	set->has_deletions = true;
 }
 
 /*
@@ -161,7 +165,7 @@ static void
 add_erasure(LtfdwWriteSet *set, int writer, WriteStep **place, int64 until_sec, int64 count,
 			CommandId cid)
 {
-	Erasure *erasure = ltfdw_writetree_cut(set->tree, sizeof(Erasure));
+	Erasure	   *erasure = ltfdw_writetree_cut(set->tree, sizeof(Erasure));
 	const Erasure *before = (const Erasure *) *place;
 
 	memset(erasure, 0, sizeof(Erasure));
@@ -169,6 +173,7 @@ add_erasure(LtfdwWriteSet *set, int writer, WriteStep **place, int64 until_sec, 
 	erasure->until_sec = before ? Max(until_sec, before->until_sec) : until_sec;
 	erasure->count = before ? Max(count, before->count) : count;
 	add_step(set, place, &erasure->step, cid);
+	set->has_erasures = true;
 }
 
 /*
@@ -180,8 +185,8 @@ void
 ltfdw_writeset_erase_key(LtfdwWriteSet *set, int writer, text *key, int64 until_sec,
 						 int64 count, CommandId cid)
 {
-	WriteKey *node = ltfdw_writetree_add_key(set->tree, key);
-	WriteEntry *last = ltfdw_writetree_until(node, PG_INT64_MAX);
+	WriteKey   *node = ltfdw_writetree_add_key(set->tree, key);
+	WriteEntry *last = node->last;
 
 	if (last)
 		until_sec = Max(until_sec, last->ts_sec);
@@ -262,7 +267,7 @@ bool
 ltfdw_writeset_seek(const LtfdwWriteSet *set, text *key, LtfdwInterval interval, bool reverse,
 					CommandId cid, LtfdwWrite *write)
 {
-	WriteKey *node = ltfdw_writetree_find_key(set->tree, key);
+	WriteKey   *node = ltfdw_writetree_find_key(set->tree, key);
 	const WriteStep *erasure = visible_erasure(set, node, cid);
 	WriteEntry *entry;
 
@@ -289,11 +294,11 @@ void
 ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval, CommandId cid,
 						LtfdwKeys *keys)
 {
-	int64 count = ltfdw_writetree_count(set->tree);
-	WriteKey **nodes = ltfdw_writetree_keys(set->tree, false);
-	text **items =
+	int64		count = ltfdw_writetree_count(set->tree);
+	WriteKey  **nodes = ltfdw_writetree_keys(set->tree, false);
+	text	  **items =
 		MemoryContextAllocHuge(CurrentMemoryContext, (keys->count + count + 1) * sizeof(text *));
-	LtfdwWrite write;
+	LtfdwWrite	write;
 
 	if (keys->count > 0)
 		memcpy(items, keys->items, keys->count * sizeof(text *));
@@ -333,30 +338,42 @@ part_of(const WriteEntry *entry, const WriteStep *erasure, LtfdwPart *part)
 	return true;
 }
 
-/* The number of writes in each part of a set. */
-LtfdwParts
+/* Whether there can be writes in a part, without looking at all of them. */
+bool
+ltfdw_writeset_may_have(const LtfdwWriteSet *set, LtfdwPart part)
+{
+	switch (part)
+	{
+		case LTFDW_ADDED:
+			return true;
+		case LTFDW_ERASED:
+		case LTFDW_REPLACING:
+			return set->has_erasures;
+		case LTFDW_REMOVED:
+			return set->has_deletions;
+	}
+	return false;
+}
+
+/* The number of writes in a set. */
+int64
 ltfdw_writeset_count(const LtfdwWriteSet *set)
 {
-	LtfdwParts result = { { 0 } };
-	int64 count = ltfdw_writetree_count(set->tree);
-	WriteKey **nodes = ltfdw_writetree_keys(set->tree, false);
+	int64		nkeys = ltfdw_writetree_count(set->tree);
+	WriteKey  **nodes = ltfdw_writetree_keys(set->tree, false);
+	int64		result = set->erased ? 1 : 0;
 
-	for (int64 i = 0; i < count; i++)
+	for (int64 i = 0; i < nkeys; i++)
 	{
 		const WriteStep *erasure = visible_erasure(set, nodes[i], InvalidCommandId);
-		LtfdwPart part;
+		LtfdwPart	part;
 
-		if (erasure && erasure == nodes[i]->erased)
-			result.count[LTFDW_ERASED]++;
+		if (nodes[i]->erased && set->erased == NULL)
+			result++;
 		for (WriteEntry *entry = nodes[i]->first[0]; entry; entry = entry->next[0])
-			if (part_of(entry, erasure, &part))
-				result.count[part]++;
+			result += part_of(entry, erasure, &part);
 	}
 	pfree(nodes);
-	if (set->erased)
-		result.count[LTFDW_ERASED] = 1;
-	for (int part = 0; part < LTFDW_NPARTS; part++)
-		result.total += result.count[part];
 	return result;
 }
 
@@ -366,10 +383,10 @@ ltfdw_writeset_count(const LtfdwWriteSet *set)
  */
 void
 ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
-					void (*visit)(text *key, const LtfdwWrite *write, void *arg), void *arg)
+					void (*visit) (text *key, const LtfdwWrite *write, void *arg), void *arg)
 {
-	int64 nkeys = ltfdw_writetree_count(set->tree);
-	WriteKey **nodes = ltfdw_writetree_keys(set->tree, true);
+	int64		nkeys = ltfdw_writetree_count(set->tree);
+	WriteKey  **nodes = ltfdw_writetree_keys(set->tree, true);
 
 	for (int64 i = 0; i < nkeys; i++)
 	{
@@ -377,9 +394,11 @@ ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
 
 		for (WriteEntry *entry = nodes[i]->first[0]; entry; entry = entry->next[0])
 		{
-			LtfdwPart part;
-			LtfdwWrite write;
+			LtfdwPart	part;
+			LtfdwWrite	write;
 
+			/* records of a key mostly lie far apart */
+			__builtin_prefetch(entry->next[0]);
 			if (!part_of(entry, erasure, &part) || part != wanted)
 				continue;
 			show_step(entry, entry->newest, &write);
@@ -393,8 +412,8 @@ ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
 LtfdwErasedKey *
 ltfdw_writeset_erased_keys(const LtfdwWriteSet *set, int *count)
 {
-	int64 nkeys = ltfdw_writetree_count(set->tree);
-	WriteKey **nodes = ltfdw_writetree_keys(set->tree, true);
+	int64		nkeys = ltfdw_writetree_count(set->tree);
+	WriteKey  **nodes = ltfdw_writetree_keys(set->tree, true);
 	LtfdwErasedKey *result =
 		MemoryContextAllocHuge(CurrentMemoryContext, (nkeys + 1) * sizeof(LtfdwErasedKey));
 

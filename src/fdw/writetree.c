@@ -21,10 +21,10 @@
 
 typedef struct KeySlot
 {
-	text *key;
-	WriteKey *node;
-	uint32 hash;
-	char status;
+	text	   *key;
+	WriteKey   *node;
+	uint32		hash;
+	char		status;
 } KeySlot;
 
 static uint32 hash_key(const text *key);
@@ -47,11 +47,11 @@ struct WriteTree
 	const char *collection; /* for messages */
 	MemoryContext account;	/* whose memory is bounded */
 	MemoryContext cxt;
-	char *block; /* what is left of the newest one */
-	Size block_left;
-	Size block_bytes;
+	char	   *block; /* what is left of the newest one */
+	Size		block_left;
+	Size		block_bytes;
 	keyhash_hash *keys;
-	WriteKey *last; /* that was written to */
+	WriteKey   *last; /* that was written to */
 };
 
 static uint32 height_seed = 1;
@@ -70,7 +70,7 @@ WriteTree *
 ltfdw_writetree_new(const char *collection, MemoryContext account)
 {
 	MemoryContext cxt = AllocSetContextCreate(account, "ltdb_fdw write set", ALLOCSET_SMALL_SIZES);
-	WriteTree *tree = MemoryContextAllocZero(cxt, sizeof(WriteTree));
+	WriteTree  *tree = MemoryContextAllocZero(cxt, sizeof(WriteTree));
 
 	tree->collection = MemoryContextStrdup(cxt, collection);
 	tree->account = account;
@@ -109,7 +109,7 @@ add_block(WriteTree *tree, Size size)
 void *
 ltfdw_writetree_cut(WriteTree *tree, Size size)
 {
-	char *result;
+	char	   *result;
 
 	size = MAXALIGN(size);
 	if (size > LAST_BLOCK_BYTES / 8)
@@ -132,7 +132,7 @@ ltfdw_writetree_cut(WriteTree *tree, Size size)
 WriteKey *
 ltfdw_writetree_find_key(const WriteTree *tree, text *key)
 {
-	KeySlot *slot = keyhash_lookup(tree->keys, key);
+	KeySlot	   *slot = keyhash_lookup(tree->keys, key);
 
 	return slot ? slot->node : NULL;
 }
@@ -141,22 +141,24 @@ ltfdw_writetree_find_key(const WriteTree *tree, text *key)
 WriteKey *
 ltfdw_writetree_add_key(WriteTree *tree, text *key)
 {
-	WriteKey *node = tree->last;
-	int len_bytes = VARSIZE_ANY_EXHDR(key);
-	bool found;
+	WriteKey   *node = tree->last;
+	int			len_bytes = VARSIZE_ANY_EXHDR(key);
+	bool		found;
 
 	if (node && ltfdw_key_compare(node->key, key) == 0)
 		return node;
 	node = ltfdw_writetree_find_key(tree, key);
 	if (node == NULL)
 	{
-		text *copy = ltfdw_writetree_cut(tree, len_bytes + VARHDRSZ);
+		text	   *copy = ltfdw_writetree_cut(tree, len_bytes + VARHDRSZ);
 
 		SET_VARSIZE(copy, len_bytes + VARHDRSZ);
 		memcpy(VARDATA(copy), VARDATA_ANY(key), len_bytes);
 		node = ltfdw_writetree_cut(tree, sizeof(WriteKey));
 		memset(node, 0, sizeof(WriteKey));
 		node->key = copy;
+		for (int level = 0; level < WRITE_LEVELS; level++)
+			node->ends[level] = &node->first[level];
 		keyhash_insert(tree->keys, copy, &found)->node = node;
 	}
 	tree->last = node;
@@ -180,11 +182,11 @@ compare_keys(const void *a, const void *b)
 WriteKey **
 ltfdw_writetree_keys(const WriteTree *tree, bool sorted)
 {
-	WriteKey **result = MemoryContextAllocHuge(CurrentMemoryContext,
+	WriteKey  **result = MemoryContextAllocHuge(CurrentMemoryContext,
 											   (tree->keys->members + 1) * sizeof(WriteKey *));
 	keyhash_iterator iterator;
-	KeySlot *slot;
-	int64 count = 0;
+	KeySlot	   *slot;
+	int64		count = 0;
 
 	keyhash_start_iterate(tree->keys, &iterator);
 	while ((slot = keyhash_iterate(tree->keys, &iterator)) != NULL)
@@ -200,7 +202,7 @@ ltfdw_writetree_keys(const WriteTree *tree, bool sorted)
 static int
 random_height(void)
 {
-	int height = 1;
+	int			height = 1;
 
 	height_seed ^= height_seed << 13;
 	height_seed ^= height_seed >> 17;
@@ -260,15 +262,34 @@ ltfdw_writetree_until(WriteKey *node, int64 ts_sec)
 	return before;
 }
 
+/*
+ * Where an entry for ts is to be put, on each level; or the entry, if it is
+ * there.  Records tend to come in order, and then nothing has to be searched.
+ */
+static WriteEntry *
+find_places(WriteKey *node, int64 ts_sec, WriteEntry ***places)
+{
+	WriteEntry *entry;
+
+	if (node->last == NULL || ts_sec > node->last->ts_sec)
+	{
+		memcpy(places, node->ends, sizeof(node->ends));
+		return NULL;
+	}
+	entry = search(node, ts_sec, places);
+	return entry && entry->ts_sec == ts_sec ? entry : NULL;
+}
+
 /* The entry for a record, made if need be. */
 WriteEntry *
 ltfdw_writetree_add_entry(WriteTree *tree, text *key, int64 ts_sec)
 {
+	WriteKey   *node = ltfdw_writetree_add_key(tree, key);
 	WriteEntry **places[WRITE_LEVELS];
-	WriteEntry *entry = search(ltfdw_writetree_add_key(tree, key), ts_sec, places);
-	int height;
+	WriteEntry *entry = find_places(node, ts_sec, places);
+	int			height;
 
-	if (entry && entry->ts_sec == ts_sec)
+	if (entry)
 		return entry;
 	height = random_height();
 	entry = ltfdw_writetree_cut(tree, offsetof(WriteEntry, next) + height * sizeof(WriteEntry *));
@@ -279,6 +300,10 @@ ltfdw_writetree_add_entry(WriteTree *tree, text *key, int64 ts_sec)
 	{
 		entry->next[level] = *places[level];
 		*places[level] = entry;
+		if (entry->next[level] == NULL)
+			node->ends[level] = &entry->next[level];
 	}
+	if (node->last == NULL || ts_sec > node->last->ts_sec)
+		node->last = entry;
 	return entry;
 }

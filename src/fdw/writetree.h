@@ -46,6 +46,8 @@ typedef struct WriteKey
 	text	   *key;			/* in the database's encoding */
 	WriteStep  *erased;			/* NULL = never, or rolled back */
 	WriteEntry *first[WRITE_LEVELS];
+	WriteEntry *last;			/* NULL = none */
+	WriteEntry **ends[WRITE_LEVELS];	/* where what comes last is to be put */
 } WriteKey;
 
 typedef struct WriteTree WriteTree;
