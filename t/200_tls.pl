@@ -280,6 +280,9 @@ for my $option (qw(sslrootcert sslcrl))
 like($session->error("SET ROLE alice; CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw
 		OPTIONS (url 'wss://localhost', sslcert '/x', sslkey '/y')"),
 	qr/ERROR:  42501: /, 'neither are certificate and key');
+like($session->error("RESET ROLE; ALTER SERVER s_sslcrl OWNER TO alice;
+		SET ROLE alice; ALTER SERVER s_sslcrl OPTIONS (SET url 'wss://elsewhere.example')"),
+	qr/ERROR:  42501: permission denied to set option "sslcrl"/, "... nor may anybody use another's elsewhere");
 is($session->error("SET ROLE alice; CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw
 		OPTIONS (url 'wss://localhost', sslmode 'verify-full')"), '', 'sslmode is');
 $session->query('RESET ROLE');

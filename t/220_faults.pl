@@ -37,6 +37,7 @@ my $IN_TIME_SEC = 15;
 # check		what the server has then; of a statement that has failed, anything
 #			between that and what was there before
 # state		how to ask for that
+# kept		what of it must be there as before, come what may
 # also		tables it needs besides
 
 my $state = 'SELECT count(*), sum(ts), sum(length(data)) FROM {D}';
@@ -92,16 +93,25 @@ my %operations = (
 		several => 1
 	},
 	insert => {
-		sql => "INSERT INTO {T} SELECT 'd', n, 'new' FROM generate_series(1, 20) n", rows => '', check => '50|4725|150'
+		sql => "INSERT INTO {T} SELECT 'd', n, 'new' FROM generate_series(1, 20) n", rows => '', check => '50|4725|150',
+		kept => "30 data = 'xyz'"
 	},
 	immediate => {
 		also => "ALTER FOREIGN TABLE {T} OPTIONS (ADD write_mode 'immediate')",
-		sql => "INSERT INTO {T} SELECT 'd', n, 'new' FROM generate_series(1, 20) n", rows => '', check => '50|4725|150'
+		sql => "INSERT INTO {T} SELECT 'd', n, 'new' FROM generate_series(1, 20) n", rows => '', check => '50|4725|150',
+		kept => "30 data = 'xyz'"
 	},
 	copy => { sql => "COPY {T} FROM PROGRAM 'echo d,1,new' (FORMAT csv)", rows => '', check => '31|4516|93' },
-	update => { sql => "UPDATE {T} SET data = 'changed' WHERE key = 'a'", rows => '', check => '30|4515|130' },
-	delete => { sql => "DELETE FROM {T} WHERE key = 'b'", rows => '', check => '20|3460|60' },
-	delete_some => { sql => 'DELETE FROM {T} WHERE ts > 105', rows => '', check => '15|570|45' },
+	update => {
+		sql => "UPDATE {T} SET data = 'changed' WHERE key = 'a'", rows => '', check => '30|4515|130',
+		kept => "20 key <> 'a' AND data = 'xyz'"
+	},
+	delete => {
+		sql => "DELETE FROM {T} WHERE key = 'b'", rows => '', check => '20|3460|60', kept => "20 key <> 'b'"
+	},
+	delete_some => {
+		sql => 'DELETE FROM {T} WHERE ts > 105', rows => '', check => '15|570|45', kept => '15 ts <= 105'
+	},
 	truncate => { sql => 'TRUNCATE {T}', rows => '', check => '0||' },
 	kv_set => {
 		sql => "SELECT ltdb_kv_set('{S}', '{C}', 'unit', 'km')", rows => '',
@@ -111,11 +121,14 @@ my %operations = (
 		sql => "UPDATE {T}_kv SET value = 'km' WHERE key = 'unit'", rows => '',
 		state => "SELECT ltdb_kv_get('direct', '{C}', 'unit')", check => 'km'
 	},
-	delete_key => { sql => "SELECT ltdb_delete_key('{S}', '{C}', 'a')", rows => '', check => '20|4460|60' },
+	delete_key => {
+		sql => "SELECT ltdb_delete_key('{S}', '{C}', 'a')", rows => '', check => '20|4460|60',
+		kept => "20 key <> 'a'"
+	},
 	delete_collection => { sql => "SELECT ltdb_delete_collection('{S}', '{C}')", rows => '', check => '0||' },
 	transaction => {
 		sql => "BEGIN; INSERT INTO {T} VALUES ('d', 1, 'new'); DELETE FROM {T} WHERE key = 'a'; SELECT count(*) FROM {T}; COMMIT",
-		rows => '21', check => '21|4461|63', several => 1
+		rows => '21', check => '21|4461|63', several => 1, kept => "20 key <> 'a' AND data = 'xyz'"
 	});
 my @names = sort keys %operations;
 my @writers = grep { defined $operations{$_}{check} } @names;
@@ -286,6 +299,11 @@ sub flaw
 	my ($out, $err, $took) = @{ $team->{result}{$name} }{qw(out err took)};
 
 	return sprintf('took %.1f s', $took) if $took > $IN_TIME_SEC;
+	if (my ($number, $condition) = ($operation->{kept} // '') =~ /^(\d+) (.*)/)
+	{
+		my $kept = $direct->query(for_team($team, $name, "SELECT count(*) FROM {D} WHERE $condition"));
+		return "kept $kept of $number" if $kept ne $number;
+	}
 	if ($err !~ /\b(?:ERROR|FATAL|PANIC):/)
 	{
 		$count{rows}++;

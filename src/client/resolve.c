@@ -22,6 +22,7 @@
  *-------------------------------------------------------------------------
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -29,7 +30,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ struct ltdbp_lookup
 {
 	ltdbp_lookup *next;			/* among those under way */
 	int			holders;		/* who have yet to let go; the thread is one */
-	int			event_fd;		/* readable from when it is done */
+	int			pipe[2];		/* the first is readable from when it is done */
 	int64_t		began_ms;
 	bool		done;
 
@@ -108,7 +108,8 @@ let_go(ltdbp_lookup *lookup)
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
-	close(lookup->event_fd);
+	close(lookup->pipe[0]);
+	close(lookup->pipe[1]);
 	free(lookup);
 }
 
@@ -116,7 +117,6 @@ static void *
 run(void *arg)
 {
 	ltdbp_lookup *lookup = arg;
-	const uint64_t one = 1;
 
 	resolve(lookup);
 	pthread_mutex_lock(&lock);
@@ -125,8 +125,8 @@ run(void *arg)
 	pthread_mutex_unlock(&lock);
 
 	/* there is room for it: nothing else is ever written */
-	if (write(lookup->event_fd, &one, sizeof(one)) < 0)
-		lookup->system_error = errno;
+	while (write(lookup->pipe[1], "", 1) < 0 && errno == EINTR)
+		;
 	let_go(lookup);
 	return NULL;
 }
@@ -186,12 +186,13 @@ ltdbp_lookup_start(const char *host)
 	memcpy(lookup->host, host, host_size);
 	lookup->holders = 2;
 	lookup->began_ms = ltdbp_now_ms();
-	lookup->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (lookup->event_fd < 0)
+	if (pipe(lookup->pipe) != 0)
 	{
 		free(lookup);
 		return NULL;
 	}
+	fcntl(lookup->pipe[0], F_SETFD, FD_CLOEXEC);
+	fcntl(lookup->pipe[1], F_SETFD, FD_CLOEXEC);
 
 	pthread_mutex_lock(&lock);
 	lookup->next = under_way;
@@ -212,7 +213,7 @@ ltdbp_lookup_start(const char *host)
 int
 ltdbp_lookup_fd(const ltdbp_lookup *lookup)
 {
-	return lookup->event_fd;
+	return lookup->pipe[0];
 }
 
 bool

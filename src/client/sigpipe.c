@@ -12,9 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "ltdb_int.h"
 
@@ -39,14 +37,16 @@ ltdbp_sigpipe_hold(ltdbp_sigpipe *hold, bool wanted)
 void
 ltdbp_sigpipe_release(const ltdbp_sigpipe *hold)
 {
-	const struct timespec at_once = {0, 0};
 	sigset_t	sigpipe;
+	sigset_t	pending;
+	int			taken;
 
 	if (!hold->held)
 		return;
 	sigemptyset(&sigpipe);
 	sigaddset(&sigpipe, SIGPIPE);
-	while (!hold->was_pending && sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
-		;
+	sigpending(&pending);
+	if (!hold->was_pending && sigismember(&pending, SIGPIPE) == 1)
+		sigwait(&sigpipe, &taken);
 	pthread_sigmask(SIG_SETMASK, &hold->before, NULL);
 }
