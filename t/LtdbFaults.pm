@@ -26,6 +26,11 @@ my $PIECE = 1 << 16;
 # Beyond this nothing is taken from the one side until the other has caught up.
 my $BACKLOG = 4 << 20;
 
+my @RECOVERABLE = (
+	'twice', 'a ping before', 'a pong before', 'wrong id', 'no id', 'id of another type', 'not JSON', 'an array',
+	'a reserved opcode', 'a reserved bit', 'a masked frame', 'a continuation of nothing', 'an impossible frame',
+	'garbage', 'a truncated frame', 'close 1001', 'close 1012');
+
 my $json = JSON::PP->new->canonical;
 my %running;
 
@@ -391,7 +396,9 @@ sub flush
 
 # ---- faults of answers ----
 #
-# answer => kind	what becomes of an answer: see spoil()
+# answer => kind	what becomes of an answer: see spoil(); "any" is one that a
+#					client can recover from
+# chance => n		of each, between 0 and 1
 # after => n		not of the first n of a connection; the first of all is that
 #					to the api key, and spared by default
 # times => n		of so many of each port
@@ -445,14 +452,19 @@ sub take_answer
 	my $index = $pair->{index};
 
 	($pair->{first_id}) = $text =~ /"id":"([^"]*)"/ if !$pair->{answers};
-	if ($pair->{answers}++ < ($fault->{after} // 1) || $left[$index] <= 0 || !$fault->{answer})
+	if (   $pair->{answers}++ < ($fault->{after} // 1)
+		|| $left[$index] <= 0
+		|| !$fault->{answer}
+		|| rand() >= ($fault->{chance} // 1))
 	{
 		pass($pair, frame(0x81, $text));
 		return;
 	}
 	$left[$index]--;
 	$seen[$index]{faults}++;
-	spoil($pair, $fault->{answer}, $text);
+	my $kind = $fault->{answer};
+	$kind = $RECOVERABLE[ rand @RECOVERABLE ] if $kind eq 'any';
+	spoil($pair, $kind, $text);
 	return;
 }
 
