@@ -195,6 +195,20 @@ for my $phase (@phases)
 	cmp_ok($took, '<', $SOON, '... at once');
 }
 
+# ---- a transaction that goes on ----
+
+# The first connection stalls, others do not.
+$proxy->set(stall => 20_000, times => 1);
+$session->query("BEGIN; SAVEPOINT s; SET LOCAL statement_timeout = '200ms'");
+like($session->error('SELECT count(*) FROM "t_Answer"'), qr/ERROR:  57014: /, 'interrupted after a savepoint');
+my $went_on;
+my $took = seconds
+{
+	$went_on = $session->query("ROLLBACK TO s; SELECT count(*) FROM \"t_Answer\" WHERE key = 'a'; COMMIT");
+};
+is($went_on, '2000', '... the transaction goes on, with another connection');
+cmp_ok($took, '<', $SOON, '... at once');
+
 # ---- nothing is left ----
 
 $proxy->set;

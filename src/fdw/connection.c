@@ -141,6 +141,7 @@ ltfdw_connection_close(LtfdwConn *conn)
 	}
 	conn->handle = NULL;
 	conn->in_use = false;
+	conn->waited_for = false;
 	conn->invalidated = false;
 }
 
@@ -284,6 +285,19 @@ ltfdw_connections_walk(void (*visit) (LtfdwConn *conn, void *arg), void *arg)
 }
 
 /*
+ * Whether a connection is to be replaced: it has failed; its options have
+ * changed; or a statement was interrupted waiting for it, after which a
+ * savepoint lets the transaction go on, and nobody else waits for it.
+ */
+static bool
+is_spent(LtfdwConn *conn)
+{
+	return ltdb_conn_error(conn->handle) != LTDB_OK ||
+		(conn->invalidated && !conn->in_use) ||
+		(conn->waited_for && ltdb_in_flight(conn->handle) == 0 && ltdb_is_encumbered(conn->handle));
+}
+
+/*
  * The connection of a user for a server, opened if need be but not waited
  * for: requests can be queued at once.
  */
@@ -301,8 +315,7 @@ ltfdw_connection_get(Oid userid, Oid serverid)
 	if (!found)
 		memset((char *) conn + sizeof(conn->umid), 0, sizeof(LtfdwConn) - sizeof(conn->umid));
 
-	if (conn->handle &&
-		(ltdb_conn_error(conn->handle) != LTDB_OK || (conn->invalidated && !conn->in_use)))
+	if (conn->handle && is_spent(conn))
 		ltfdw_connection_close(conn);
 	if (conn->handle == NULL)
 		open_connection(conn, user);
@@ -338,6 +351,7 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 		events |= ((wants & LTDB_WANT_READ) ? WL_SOCKET_READABLE : 0) |
 			((wants & LTDB_WANT_WRITE) ? WL_SOCKET_WRITEABLE : 0);
 
+	conn->waited_for = true;
 	occurred = WaitLatchOrSocket(MyLatch, events, sock >= 0 ? sock : PGINVALID_SOCKET,
 								 timeout_ms, ltfdw_wait_event(ltdb_conn_phase(handle)));
 	INSTR_TIME_SET_CURRENT(end);
@@ -347,6 +361,7 @@ wait_for_server(LtfdwConn *conn, LtfdwCounters *counters)
 	if (occurred & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
+	conn->waited_for = false;
 	ltdb_poll(handle);
 }
 

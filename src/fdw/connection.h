@@ -23,6 +23,7 @@ struct LtfdwConn
 	uint32		mapping_hash;
 	bool		invalidated;	/* its options have changed */
 	bool		in_use;			/* in this transaction */
+	bool		waited_for;		/* now, or until it was interrupted */
 	bool		keep;			/* after this transaction */
 
 	/* since the session began */
