@@ -95,6 +95,8 @@ main(void)
 		tap_ok(!ltdb_url_check(b->url, reason, sizeof(reason)) && strstr(reason, b->words) != NULL &&
 			   strstr(reason, "secret") == NULL, "refused: %s", reason);
 	}
+	tap_ok(ltdb_url_is_tls("WSS://host") && !ltdb_url_is_tls("ws://host") && !ltdb_url_is_tls("nonsense"),
+		   "which urls mean TLS");
 	tap_ok(!ltdb_url_check("nonsense", NULL, 0), "the reason need not be asked for");
 	return tap_done();
 }
