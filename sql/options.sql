@@ -19,11 +19,14 @@ CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', req
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', fetch_size '0');
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', fetch_size '1000001');
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', batch_size 'many');
+CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', max_message_size '1000kB');
+CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', max_message_size '2GB');
+CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', max_message_size '10 parsecs');
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', keep_connections 'maybe');
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (url 'ws://127.0.0.1', updatable 'perhaps');
 CREATE SERVER s FOREIGN DATA WRAPPER ltdb_fdw OPTIONS (
   url 'wss://ltdb.example.org:443/path', connect_timeout '500ms', request_timeout '1min',
-  fetch_size '100', batch_size '10', keep_connections 'off', updatable 'no');
+  fetch_size '100', batch_size '10', keep_connections 'off', updatable 'no', max_message_size '1GB');
 ALTER SERVER s OPTIONS (ADD sslmode 'disable');
 ALTER SERVER s OPTIONS (ADD sslrootcert 'root.crt');
 ALTER SERVER s OPTIONS (ADD sslcert '/client.crt');

@@ -83,10 +83,24 @@ test_violations(void)
 	finish();
 }
 
+/* A record of 100 kB, and whom it is for comes last. */
+static void
+handle_id_last(peer *p, const peer_request *request)
+{
+	static char answer[110000];
+
+	if (handle_key(p, request))
+		return;
+	snprintf(answer, sizeof(answer), "{\"records\":[{\"ts\":1,\"data\":\"%0100000d\"}],\"id\":\"%s\"}",
+			 7, request->id);
+	peer_send(p, answer);
+}
+
 static void
 test_too_big(void)
 {
 	ltdb_reply *reply;
+	ltdb_record item;
 
 	begin(handle_well);
 	options.max_buffer_bytes = 1000;
@@ -94,6 +108,21 @@ test_too_big(void)
 	reply = fetch(1, 200, 0, false);
 	tap_ok(strstr(drain(reply), "error 11: answer has more than 1000 bytes") != NULL, "an answer that is too big");
 	tap_is_str(drain(fetch(1, 1, 0, false)), "/1/d1 done", "... does not hurt the next");
+	finish();
+
+	begin(handle_id_last);
+	start();
+	reply = fetch(1, 1, 0, false);
+	tap_ok(next(reply, &item) == LTDB_ITEM && item.data.len_bytes == 100000, "an answer with its id at the end");
+	ltdb_reply_free(reply);
+	tap_is_int((int64_t) conn->incoming.size_bytes, 0, "... leaves no memory behind");
+	finish();
+
+	begin(handle_id_last);
+	options.max_buffer_bytes = 1000;
+	start();
+	tap_is_str(drain(fetch(1, 1, 0, false)), "error 11: answer has more than 1000 bytes before its id",
+			   "... which is too big, too");
 	finish();
 }
 

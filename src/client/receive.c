@@ -19,6 +19,9 @@
 /* If the id is not within these, look for it when all is there. */
 #define EARLY_BYTES 256
 
+/* Memory for longer messages is not kept from one to the next. */
+#define KEPT_BYTES (64 * 1024)
+
 /* Forgets a message that was being received. */
 void
 ltdbp_receive_reset(ltdb_conn *conn)
@@ -26,6 +29,8 @@ ltdbp_receive_reset(ltdb_conn *conn)
 	conn->target = LTDBP_TARGET_UNKNOWN;
 	conn->receiving = NULL;
 	conn->incoming.len_bytes = 0;
+	if (conn->incoming.size_bytes > KEPT_BYTES)
+		ltdbp_buffer_free(&conn->incoming);
 }
 
 static void
@@ -118,7 +123,8 @@ collect(ltdb_conn *conn, char *bytes, size_t len, bool final)
 	{
 		if (len > conn->max_buffer_bytes - incoming->len_bytes)
 		{
-			ltdbp_conn_fail(conn, LTDB_ERROR_TOO_BIG, "message is bigger than what may be buffered");
+			ltdbp_conn_fail(conn, LTDB_ERROR_TOO_BIG, "answer has more than %zu bytes before its id",
+							conn->max_buffer_bytes);
 			return false;
 		}
 		ltdbp_buffer_append(incoming, bytes, len);

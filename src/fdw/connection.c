@@ -55,7 +55,8 @@ static const struct
 	{LTDB_ERROR_REFUSED, ERRCODE_FDW_ERROR, NULL},
 	{LTDB_ERROR_PROTOCOL, ERRCODE_PROTOCOL_VIOLATION,
 	"Check that the server speaks the protocol of LTDB."},
-	{LTDB_ERROR_TOO_BIG, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
+	{LTDB_ERROR_TOO_BIG, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	"The option max_message_size of the foreign server sets how much of one answer may wait in memory."},
 	{LTDB_ERROR_TLS, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
 	"The options sslmode, sslrootcert, sslcrl, sslcert and sslkey of the foreign server say whom to trust, and who we are."},
 };

@@ -36,6 +36,10 @@
 #define MAX_BATCH_SIZE 100000
 #define MAX_TIMEOUT_SEC 86400.0
 
+/* Less could not hold a page of records; more is not a text of PostgreSQL's. */
+#define MIN_MESSAGE_BYTES (1024 * 1024)
+#define MAX_MESSAGE_BYTES (1024 * 1024 * 1024)
+
 /*
  * A page of the planner's takes about as long as reading 1,000 records, and
  * a round trip on a local network about as long as a few pages.
@@ -58,6 +62,7 @@ static void check_api_key(DefElem *def);
 static void check_timeout(DefElem *def);
 static void check_fetch_size(DefElem *def);
 static void check_batch_size(DefElem *def);
+static void check_message_size(DefElem *def);
 static void check_boolean(DefElem *def);
 static void check_collection(DefElem *def);
 static void check_invalid_json(DefElem *def);
@@ -80,6 +85,7 @@ static const LtfdwOption option_table[] = {
 	{"sslkey", ForeignServerRelationId, check_file},
 	{"fetch_size", ForeignServerRelationId, check_fetch_size},
 	{"batch_size", ForeignServerRelationId, check_batch_size},
+	{"max_message_size", ForeignServerRelationId, check_message_size},
 	{"keep_connections", ForeignServerRelationId, check_boolean},
 	{"updatable", ForeignServerRelationId, check_boolean},
 	{"truncatable", ForeignServerRelationId, check_boolean},
@@ -332,6 +338,28 @@ check_batch_size(DefElem *def)
 
 	if (!parse_count(defGetString(def), MAX_BATCH_SIZE, &count))
 		report_bad_value(def, psprintf("A batch size is a number of rows from 1 to %d.", MAX_BATCH_SIZE));
+}
+
+/* The highest value stands for the client's default, a byte less. */
+static bool
+parse_message_size(const char *value, size_t *size_bytes)
+{
+	int			bytes;
+
+	if (!parse_int(value, &bytes, GUC_UNIT_BYTE, NULL) ||
+		bytes < MIN_MESSAGE_BYTES || bytes > MAX_MESSAGE_BYTES)
+		return false;
+	*size_bytes = Min(bytes, MAX_MESSAGE_BYTES - 1);
+	return true;
+}
+
+static void
+check_message_size(DefElem *def)
+{
+	size_t		size_bytes;
+
+	if (!parse_message_size(defGetString(def), &size_bytes))
+		report_bad_value(def, "A message size is a number of bytes, or a number with a unit such as '64MB', from 1 MB to 1 GB.");
 }
 
 static void
@@ -592,6 +620,8 @@ ltfdw_server_options(ForeignServer *server, ltdb_options *options, bool *keep_co
 		parse_timeout(value, &options->connect_timeout_ms);
 	if ((value = get_option(server->options, "request_timeout")) != NULL)
 		parse_timeout(value, &options->request_timeout_ms);
+	if ((value = get_option(server->options, "max_message_size")) != NULL)
+		parse_message_size(value, &options->max_buffer_bytes);
 	if ((value = get_option(server->options, "sslmode")) != NULL)
 		parse_sslmode(value, &options->tls.verify);
 	options->tls.root_cert = get_option(server->options, "sslrootcert");
