@@ -6,6 +6,7 @@
 #                        each test file starts an ltdbd of its own (scripts/with-ltdbd)
 #   make unitcheck       the C tests; needs neither PostgreSQL's headers nor a server
 #   make bench           measures, side by side with postgres_fdw; BENCH_ARGS go to scripts/bench.sh
+#   make fuzz            each target of fuzz/ for FUZZ_SECONDS (60); needs clang
 #   PG_CONFIG=...        which PostgreSQL to build for
 
 MODULE_big = ltdb_fdw
@@ -132,4 +133,7 @@ build/wire_load: bench/wire_load.c bench/wire.c bench/wire.h
 bench:
 	'$(srcdir_abs)/scripts/bench.sh' $(BENCH_ARGS)
 
-.PHONY: unitcheck bench install-ltdbd uninstall-ltdbd
+fuzz:
+	$(MAKE) -C fuzz -k run
+
+.PHONY: unitcheck bench fuzz install-ltdbd uninstall-ltdbd

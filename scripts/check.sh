@@ -1,7 +1,8 @@
 #!/bin/bash
 #
-# check.sh [--keep] [--only build|unit|regress|tap]
-#	Install what is missing, build, and run every test.
+# check.sh [--keep] [--only SUITE]
+#	Install what is missing, build, and run every test, or those of a suite:
+#	build, unit, sanitize, fuzz, regress or tap.
 #
 # Works on a copy of the sources in a temporary folder, which is removed at the
 # end unless something failed or --keep is given; for root everything but the
@@ -29,9 +30,9 @@ while [ $# -gt 0 ]; do
 		*) only=invalid ;;
 	esac
 	case $only in
-		'' | build | unit | regress | tap) ;;
+		'' | build | unit | sanitize | fuzz | regress | tap) ;;
 		*)
-			echo "usage: check.sh [--keep] [--only build|unit|regress|tap]" >&2
+			echo "usage: check.sh [--keep] [--only build|unit|sanitize|fuzz|regress|tap]" >&2
 			exit 2
 			;;
 	esac

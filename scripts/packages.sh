@@ -113,13 +113,36 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	exit 0
 fi
 
-wanted=(gcc make libc6-dev libwebsockets-dev libssl-dev libjansson-dev libsqlite3-dev)
-if [ "$1" = check ]; then
-	wanted+=(binutils clang perl libipc-run-perl openssl valgrind)
-elif [ "$1" = bench ]; then
-	wanted+=(perl)
-fi
+# Clang's runtime for sanitizers and libFuzzer, whose package has the version of
+# clang in its name; nothing if it is not known or there is none.
+clang_runtime()
+{
+	local major package
 
+	if command -v clang >/dev/null; then
+		major=$(clang -dumpversion | cut -d. -f1)
+	else
+		major=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+	fi
+	package=libclang-rt-$major-dev
+	if installed "$package" || [ -n "$(apt-cache pkgnames "$package")" ]; then
+		echo "$package"
+	fi
+}
+
+# Fills the array wanted for demo, check or bench.
+find_wanted()
+{
+	wanted=(gcc make libc6-dev libwebsockets-dev libssl-dev libjansson-dev libsqlite3-dev)
+	if [ "$1" = check ]; then
+		# shellcheck disable=SC2207
+		wanted+=(binutils clang $(clang_runtime) perl libipc-run-perl openssl valgrind)
+	elif [ "$1" = bench ]; then
+		wanted+=(perl)
+	fi
+}
+
+find_wanted "$1"
 find_missing "${wanted[@]}"
 if [ ${#missing[@]} -eq 0 ] && postgres_is_complete; then
 	exit 0
@@ -128,6 +151,8 @@ fi
 echo "missing: ${missing[*]}$(postgres_is_complete || echo ' PostgreSQL, its server and headers')"
 echo "updating the list of packages"
 as_root apt-get -qq update || die "apt-get update failed"
+find_wanted "$1"
+find_missing "${wanted[@]}"
 
 if ! postgres_is_complete; then
 	major=$(postgres_major)

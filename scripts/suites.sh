@@ -30,6 +30,9 @@ warnings="-Werror -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-f
 clang_warnings="$warnings -Wno-unknown-warning-option"
 clang_warnings+=" -Wno-ignored-attributes -Wno-ignored-optimization-argument"
 
+# A finding ends the program.
+sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
 # What the extension may export: it shares a backend with any other module.
 exports='^(ltdb_|ltdbp_|ltfdw_|pg_finfo_|Pg_magic_func$|_PG_init$)'
 
@@ -167,6 +170,65 @@ suite_unit()
 	done
 }
 
+# The C tests of one compiler, in a copy of the sources.
+sanitized()	# CC
+{
+	local dir=$work/src-sanitize-$1
+	local status=0
+	local target targets
+
+	copy_sources "$src" "$dir"
+	targets=$(unit_targets "$dir")
+	# shellcheck disable=SC2086
+	make -s -C "$dir" -j"$jobs" PG_CONFIG="$pg_config" CC="$1" \
+		EXTRA_CFLAGS="-Werror -O1 -fno-omit-frame-pointer $sanitizers" $targets || return
+	for target in $targets; do
+		(cd "$dir" && "./$target") || status=1
+	done
+	rm -rf "$dir"
+	return $status
+}
+
+# Much of it is waiting, so the compilers go side by side.
+suite_sanitize()
+{
+	local cc pids=() log
+	local compilers=(gcc)
+
+	! clang_has -fsanitize=address || compilers+=(clang)
+	for cc in "${compilers[@]}"; do
+		sanitized "$cc" >"$work/log/sanitize-$cc.log" 2>&1 </dev/null &
+		pids+=($!)
+	done
+	for cc in "${compilers[@]}"; do
+		log=$work/log/sanitize-$cc.log
+		wait "${pids[0]}"
+		# shellcheck disable=SC2046
+		count "sanitize-$cc" $(tally "$log" $?) "$log"
+		pids=("${pids[@]:1}")
+	done
+}
+
+# Whether clang's runtime for such programs is installed.
+clang_has()	# FLAG
+{
+	echo 'int LLVMFuzzerTestOneInput(const char *data, long size); int LLVMFuzzerTestOneInput(const char *data, long size) { return 0; }
+		#ifdef MAIN
+		int main(void) { return 0; }
+		#endif' >"$work/clang_has.c"
+	clang "$1" $([ "$1" = -fsanitize=fuzzer ] || echo -DMAIN) -o "$work/clang_has" "$work/clang_has.c" 2>/dev/null
+}
+
+suite_fuzz()
+{
+	if ! clang_has -fsanitize=fuzzer; then
+		echo "fuzz skipped: clang has no libFuzzer here"
+		return
+	fi
+	check fuzz-build make -s -C "$src/fuzz" -j"$jobs" || return
+	check fuzz make -s -k -C "$src/fuzz" -j"$jobs" run FUZZ_SECONDS=2
+}
+
 suite_regress()
 {
 	local conf='fsync = off
@@ -231,6 +293,12 @@ if wanted build; then
 fi
 if wanted unit; then
 	suite_unit
+fi
+if wanted sanitize; then
+	suite_sanitize
+fi
+if wanted fuzz; then
+	suite_fuzz
 fi
 if wanted regress || wanted tap; then
 	postgres_copy "$work/pg"

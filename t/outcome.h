@@ -14,6 +14,7 @@
 #define OUTCOME_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
