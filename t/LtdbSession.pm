@@ -20,14 +20,14 @@ our $TIMEOUT = 120;
 
 sub new
 {
-	my ($class, $node) = @_;
+	my ($class, $node, $database) = @_;
 	my $self = bless { in => '', out => '', err => '', count => 0 }, $class;
 
 	$self->{run} = IPC::Run::start(
 		[
 			'psql', '--no-psqlrc', '--quiet', '--no-align', '--tuples-only',
 			'--set', 'VERBOSITY=verbose', '--file', '-',
-			'--dbname', $node->connstr('postgres')
+			'--dbname', $node->connstr($database // 'postgres')
 		],
 		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		IPC::Run::timeout($TIMEOUT));

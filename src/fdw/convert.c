@@ -14,6 +14,7 @@
 #include "fdw.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -45,6 +46,41 @@ make_text(const char *bytes, int len_bytes)
 	return result;
 }
 
+/* What a text of LTDB's is, for errors. */
+typedef struct TextContext
+{
+	const char *what;
+	const char *collection;		/* empty = none, or the record is in the context */
+} TextContext;
+
+static void
+text_error_callback(void *arg)
+{
+	const TextContext *context = arg;
+
+	if (*context->collection)
+		errcontext("%s in LTDB collection \"%s\"", context->what, context->collection);
+	else
+		errcontext("%s from LTDB", context->what);
+}
+
+/* PostgreSQL's own error does not know where the text is from. */
+static char *
+convert_text(char *bytes, int len_bytes, const char *what, const char *collection)
+{
+	TextContext context = {what, collection};
+	ErrorContextCallback callback;
+	char	   *result;
+
+	callback.callback = text_error_callback;
+	callback.arg = &context;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	result = pg_any_to_server(bytes, len_bytes, PG_UTF8);
+	error_context_stack = callback.previous;
+	return result;
+}
+
 /* A text of LTDB's in the database's encoding; what says what it is. */
 text *
 ltfdw_text_from_ltdb(ltdb_text value, const char *what, const char *collection)
@@ -67,12 +103,35 @@ ltfdw_text_from_ltdb(ltdb_text value, const char *what, const char *collection)
 	/* the client has verified UTF-8 already */
 	if (GetDatabaseEncoding() == PG_UTF8)
 		return make_text(bytes, value.len_bytes);
-	converted = value.len_bytes > 0 ? pg_any_to_server(bytes, value.len_bytes, PG_UTF8) : bytes;
+	converted = value.len_bytes > 0 ? convert_text(bytes, value.len_bytes, what, collection) : bytes;
 	if (converted == bytes)
 		return make_text(bytes, value.len_bytes);
 	result = cstring_to_text(converted);
 	pfree(converted);
 	return result;
+}
+
+/* Whether a text of LTDB's can be a text in this database. */
+bool
+ltfdw_text_fits_here(ltdb_text value)
+{
+	int			encoding = GetDatabaseEncoding();
+	unsigned char *converted;
+	int			size;
+	bool		fits;
+
+	if (value.len_bytes > MaxAllocSize / MAX_CONVERSION_GROWTH - 1 ||
+		memchr(value.bytes, '\0', value.len_bytes) != NULL)
+		return false;
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || value.len_bytes == 0)
+		return true;
+	size = value.len_bytes * MAX_CONVERSION_GROWTH + 1;
+	converted = palloc(size);
+	fits = pg_do_encoding_conversion_buf(FindDefaultConversionProc(PG_UTF8, encoding), PG_UTF8,
+										 encoding, (unsigned char *) value.bytes, value.len_bytes,
+										 converted, size, true) == value.len_bytes;
+	pfree(converted);
+	return fits;
 }
 
 /* A text for LTDB; points into the argument unless the encoding differs. */
@@ -158,6 +217,22 @@ ts_from_datum(Datum value, Oid type)
 
 /* ---- records to slots ---- */
 
+/* The beginning of a value, for an error that may be about its encoding. */
+static const char *
+shown_value(ltdb_text value)
+{
+	char	   *shown;
+
+	value.len_bytes = pg_encoding_mbcliplen(PG_UTF8, value.bytes, value.len_bytes, MAX_SHOWN_BYTES);
+	shown = pnstrdup(value.bytes, value.len_bytes);
+	if (ltfdw_text_fits_here(value))
+		return pg_any_to_server(shown, value.len_bytes, PG_UTF8);
+	for (char *p = shown; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return shown;
+}
+
 static void
 record_error_callback(void *arg)
 {
@@ -168,9 +243,7 @@ record_error_callback(void *arg)
 
 	/* the innermost context comes first */
 	if (context->field)
-		errcontext("field \"%s\" with value %.*s", context->field->path,
-				   pg_mbcliplen(context->value.bytes, context->value.len_bytes, MAX_SHOWN_BYTES),
-				   context->value.bytes);
+		errcontext("field \"%s\" with value %s", context->field->path, shown_value(context->value));
 	if (context->table->kind == LTFDW_PAIRS)
 		errcontext("value of the key-value pair with key \"%s\" in LTDB collection \"%s\"",
 				   key, collection);

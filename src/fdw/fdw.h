@@ -484,6 +484,7 @@ extern void ltfdw_ForeignAsyncNotify(AsyncRequest *areq);
 extern text *ltfdw_text_from_ltdb(ltdb_text value, const char *what, const char *collection);
 extern ltdb_text ltfdw_text_to_ltdb(const char *bytes, int len_bytes);
 extern ltdb_text ltfdw_datum_to_ltdb(text *value);
+extern bool ltfdw_text_fits_here(ltdb_text value);
 extern bool ltfdw_text_fits_ltdb(const char *bytes, int len_bytes);
 extern Datum ltfdw_ts_to_datum(int64 ts_sec, Oid type);
 extern int64 ltfdw_usecs_floor_sec(int64 usecs);

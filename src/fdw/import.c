@@ -131,9 +131,12 @@ create_command(const char *name, const char *collection, const char *server,
 					quote_identifier(server), quote_literal_cstr(collection));
 }
 
-/* The names of all collections, in the current context. */
+/*
+ * The names of all collections, in the current context.  LIMIT TO cannot mean
+ * one that cannot be written here; without it, such a name is an error.
+ */
 static List *
-list_collections(LtfdwConn *conn)
+list_collections(LtfdwConn *conn, bool limited)
 {
 	List	   *result = NIL;
 	LtfdwReply *owned;
@@ -145,6 +148,8 @@ list_collections(LtfdwConn *conn)
 	{
 		if (next == LTDB_RESTART)
 			result = NIL;
+		else if (limited && !ltfdw_text_fits_here(item.key))
+			continue;
 		else if (item.key.len_bytes > 0)
 			result = lappend(result, text_to_cstring(ltfdw_text_from_ltdb(item.key, "name", "")));
 		else
@@ -207,7 +212,8 @@ ltfdw_ImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
 	ImportOptions options = read_options(kind_of_schema(stmt), stmt->options);
 	LtfdwConn  *conn = ltfdw_connection_get(GetUserId(), serverid);
-	List	   *collections = keep_importable(stmt, list_collections(conn));
+	bool		limited = stmt->list_type == FDW_IMPORT_SCHEMA_LIMIT_TO;
+	List	   *collections = keep_importable(stmt, list_collections(conn, limited));
 	List	   *commands = NIL;
 	ListCell   *cell;
 
