@@ -53,6 +53,9 @@ serve(const options *opts, store *st)
 		.port = opts->port,
 		.key = opts->key,
 		.max_message_bytes = opts->max_message_bytes,
+		.max_connections = opts->max_connections,
+		.login_timeout_sec = opts->login_timeout_sec,
+		.stall_timeout_sec = opts->stall_timeout_sec,
 		.tls_cert = opts->tls_cert,
 		.tls_key = opts->tls_key,
 		.tls_client_ca = opts->tls_client_ca

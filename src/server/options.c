@@ -26,6 +26,10 @@
 
 /* SQLite stores nothing longer than a thousand million bytes. */
 #define MAX_MESSAGE_HIGHEST_BYTES 1000000000
+#define MAX_CONNECTIONS_DEFAULT 4000
+#define MAX_CONNECTIONS_HIGHEST 60000
+#define LOGIN_DEFAULT_SEC 10
+#define STALL_DEFAULT_SEC 60
 
 /* Long options without a short form. */
 enum
@@ -33,6 +37,9 @@ enum
 	OPTION_VERSION = 256,
 	OPTION_HELP,
 	OPTION_MAX_MESSAGE_SIZE,
+	OPTION_MAX_CONNECTIONS,
+	OPTION_LOGIN_TIMEOUT,
+	OPTION_STALL_TIMEOUT,
 	OPTION_TLS_CERT,
 	OPTION_TLS_KEY,
 	OPTION_TLS_CLIENT_CA
@@ -45,6 +52,9 @@ static const struct option long_options[] = {
 	{"listen", required_argument, NULL, 'l'},
 	{"flush-interval", required_argument, NULL, 'f'},
 	{"max-message-size", required_argument, NULL, OPTION_MAX_MESSAGE_SIZE},
+	{"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
+	{"login-timeout", required_argument, NULL, OPTION_LOGIN_TIMEOUT},
+	{"stall-timeout", required_argument, NULL, OPTION_STALL_TIMEOUT},
 	{"tls-cert", required_argument, NULL, OPTION_TLS_CERT},
 	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
 	{"tls-client-ca", required_argument, NULL, OPTION_TLS_CLIENT_CA},
@@ -65,6 +75,10 @@ static const char help_text[] =
 	"  -p, --port PORT               port to listen on, 0 for any (default: 8080)\n"
 	"  -l, --listen ADDRESS          address to listen on (default: 127.0.0.1)\n"
 	"      --max-message-size BYTES  longest message accepted (default: 67108864)\n"
+	"      --max-connections N       authenticated clients at a time (default: 4000)\n"
+	"      --login-timeout SECONDS   for the handshake, and again for the key (default: 10)\n"
+	"      --stall-timeout SECONDS   for a client that takes nothing of its answers, or\n"
+	"                                leaves a message unfinished (default: 60)\n"
 	"      --tls-cert FILE           speak TLS, with this certificate (PEM, with the\n"
 	"                                intermediate ones)\n"
 	"      --tls-key FILE            ... and this private key\n"
@@ -134,6 +148,21 @@ parse_option(options *opts, int option)
 				return wrong("--max-message-size wants a number from 1024 to 1000000000");
 			opts->max_message_bytes = number;
 			return OPTIONS_RUN;
+		case OPTION_MAX_CONNECTIONS:
+			if (!parse_number(optarg, 1, MAX_CONNECTIONS_HIGHEST, &number))
+				return wrong("--max-connections wants a number from 1 to 60000");
+			opts->max_connections = number;
+			return OPTIONS_RUN;
+		case OPTION_LOGIN_TIMEOUT:
+			if (!parse_number(optarg, 1, 3600, &number))
+				return wrong("--login-timeout wants a number of seconds from 1 to 3600");
+			opts->login_timeout_sec = number;
+			return OPTIONS_RUN;
+		case OPTION_STALL_TIMEOUT:
+			if (!parse_number(optarg, 1, 86400, &number))
+				return wrong("--stall-timeout wants a number of seconds from 1 to 86400");
+			opts->stall_timeout_sec = number;
+			return OPTIONS_RUN;
 		case OPTION_TLS_CERT:
 			opts->tls_cert = optarg;
 			return OPTIONS_RUN;
@@ -163,7 +192,10 @@ options_parse(options *opts, int argc, char **argv)
 	*opts = (options) {
 		.listen_address = "127.0.0.1",
 			.port = LTDB_DEFAULT_PORT,
-			.max_message_bytes = MAX_MESSAGE_DEFAULT_BYTES
+			.max_message_bytes = MAX_MESSAGE_DEFAULT_BYTES,
+			.max_connections = MAX_CONNECTIONS_DEFAULT,
+			.login_timeout_sec = LOGIN_DEFAULT_SEC,
+			.stall_timeout_sec = STALL_DEFAULT_SEC
 	};
 	while ((option = getopt_long(argc, argv, "s:d:p:l:f:", long_options, NULL)) != -1)
 	{

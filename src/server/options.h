@@ -23,6 +23,9 @@ typedef struct options
 	const char *tls_key;
 	const char *tls_client_ca;	/* NULL = clients need no certificate */
 	size_t		max_message_bytes;
+	unsigned	max_connections;
+	int			login_timeout_sec;
+	int			stall_timeout_sec;
 } options;
 
 typedef enum options_result

@@ -37,7 +37,13 @@
 /* lws keeps tables of this size, so the system's limit may be too much. */
 #define DESCRIPTORS_MAX 65536
 
-#define HANDSHAKE_SEC 10
+/* Those of the database, of lws, of the listening socket and of the log. */
+#define DESCRIPTORS_OWN 32
+
+#define LIBRARY_LINES_PER_SEC 5
+
+/* Connections that are not authenticated, unless descriptors are scarce. */
+#define STRANGERS_MAX 512
 
 /* A peer whose machine is gone is noticed by TCP. */
 #define KEEPALIVE_IDLE_SEC 60
@@ -53,9 +59,21 @@ struct server
 	volatile sig_atomic_t stopping;
 };
 
+/* Much of it is about what strangers send, who are not to fill the log. */
 static void
 log_library(int level, const char *line)
 {
+	static lws_usec_t last_usec;
+	static int	lines;
+	lws_usec_t	now = lws_now_usecs();
+
+	if (last_usec == 0 || now - last_usec >= LWS_USEC_PER_SEC)
+	{
+		last_usec = now;
+		lines = 0;
+	}
+	if (++lines > LIBRARY_LINES_PER_SEC)
+		return;
 	log_event("ltdbd", "libwebsockets: %.*s", (int) strcspn(line, "\n"), line);
 }
 
@@ -73,11 +91,32 @@ raise_descriptor_limit(void)
 	return limit.rlim_cur < DESCRIPTORS_MAX ? limit.rlim_cur : DESCRIPTORS_MAX;
 }
 
+/* Never more than there are descriptors for: accept() must not fail. */
+static void
+limit_connections(lobby *l, unsigned descriptors, const server_options *options)
+{
+	unsigned	available = descriptors > DESCRIPTORS_OWN ? descriptors - DESCRIPTORS_OWN : 1;
+	unsigned	strangers = available / 4 < STRANGERS_MAX ? available / 4 : STRANGERS_MAX;
+
+	if (descriptors == 0)
+		available = options->max_connections + STRANGERS_MAX;
+	l->strangers_max = strangers > 0 ? strangers : 1;
+	available -= available > l->strangers_max ? l->strangers_max : 0;
+	l->members_max = options->max_connections;
+	if (available < l->members_max)
+	{
+		l->members_max = available;
+		log_event("ltdbd", "the system's limit on open files leaves room for %u clients", available);
+	}
+	l->handshake_sec = options->login_timeout_sec;
+}
+
 static void
 set_tls(struct lws_context_creation_info *info, const server_options *options)
 {
 	info->ssl_cert_filepath = options->tls_cert;
 	info->ssl_private_key_filepath = options->tls_key;
+	info->alpn = "http/1.1";
 	info->ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
 	if (options->tls_client_ca == NULL)
 		return;
@@ -121,7 +160,9 @@ start_listening(server *srv, const server_options *options)
 		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.user = &srv->hub;
 	info.fd_limit_per_thread = raise_descriptor_limit();
+	limit_connections(&srv->hub.lobby, info.fd_limit_per_thread, options);
 	info.pt_serv_buf_size = RECEIVE_BYTES;
+	info.timeout_secs = options->login_timeout_sec;
 	info.retry_and_idle_policy = &no_pings;
 	srv->context = lws_create_context(&info);
 	if (srv->context == NULL)
@@ -130,7 +171,6 @@ start_listening(server *srv, const server_options *options)
 	info.port = options->port;
 	info.iface = options->listen_address;
 	info.protocols = srv->protocols;
-	info.timeout_secs = HANDSHAKE_SEC;
 	info.ka_time = KEEPALIVE_IDLE_SEC;
 	info.ka_interval = KEEPALIVE_INTERVAL_SEC;
 	info.ka_probes = KEEPALIVE_PROBES;
@@ -151,6 +191,8 @@ server_new(const server_options *options, store *st, char *reason, size_t reason
 		return NULL;
 	}
 	srv->hub.max_message_bytes = options->max_message_bytes;
+	srv->hub.login_timeout_sec = options->login_timeout_sec;
+	srv->hub.stall_timeout_sec = options->stall_timeout_sec;
 	if (!dispatch_init(&srv->hub.dispatch, st, options->key))
 		snprintf(reason, reason_size, "the secret key must have 1 to %d bytes",
 				 DISPATCH_KEY_MAX_BYTES);
@@ -239,6 +281,7 @@ server_run(server *srv)
 		srv->hub.input_seen = false;
 		if (lws_service(srv->context, was_open ? -1 : 0) < 0)
 			return false;
+		lobby_next_turn(&srv->hub.lobby);
 		if (!store_in_transaction(st))
 			continue;
 		if (!was_open)

@@ -23,6 +23,9 @@ typedef struct server_options
 	int			port;			/* 0 = any */
 	const char *key;
 	size_t		max_message_bytes;
+	unsigned	max_connections;
+	int			login_timeout_sec;
+	int			stall_timeout_sec;
 
 	/* PEM files; NULL = no TLS, and clients without certificates */
 	const char *tls_cert;

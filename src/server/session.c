@@ -22,6 +22,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "log.h"
@@ -44,8 +45,8 @@
 /* From a peer that is not authenticated. */
 #define STRANGER_MESSAGE_MAX_BYTES (64 * 1024)
 
-#define AUTHENTICATE_SEC 10
-#define TAKE_NOTHING_SEC 60
+/* The answer to HTTP without WebSocket. */
+#define HTTP_UPGRADE_REQUIRED 426
 
 _Static_assert(ANSWER_ROOM_BYTES >= LWS_PRE, "room for the WebSocket header");
 
@@ -58,11 +59,12 @@ typedef struct session
 	char		name[INET6_ADDRSTRLEN + 16];
 	dispatch_peer peer;
 	lws_sorted_usec_list_t deadline;	/* to authenticate, to take answers */
+	lws_sorted_usec_list_t message_deadline;	/* to go on with a message begun */
 
 	inbox		in;
 	outbox		out;			/* what is not sendable waits for the commit */
 	bool		reading;
-	bool		deadline_runs;	/* the one of TAKE_NOTHING_SEC */
+	bool		deadline_runs;	/* the one to take answers */
 
 	/* the end */
 	bool		closing;		/* once the frames are sent */
@@ -115,6 +117,31 @@ static void
 set_deadline(session *s, lws_usec_t usec)
 {
 	lws_sul_schedule(lws_get_context(s->wsi), 0, &s->deadline, deadline_missed, usec);
+}
+
+static void
+message_deadline_missed(lws_sorted_usec_list_t *deadline)
+{
+	session    *s = lws_container_of(deadline, session, message_deadline);
+
+	/* the rest may wait in the socket, as long as we do not read */
+	if (s->reading)
+		close_later(s, LWS_CLOSE_STATUS_POLICY_VIOLATION, "leaves a message unfinished");
+	else
+		lws_sul_schedule(lws_get_context(s->wsi), 0, deadline, message_deadline_missed,
+						 s->hub->stall_timeout_sec * LWS_USEC_PER_SEC);
+}
+
+/* A message that has begun goes on, or is whole. */
+static void
+watch_message(session *s)
+{
+	bool		begun = inbox_partial_bytes(&s->in) > 0;
+
+	if (begun || !lws_dll2_is_detached(&s->message_deadline.list))
+		lws_sul_schedule(lws_get_context(s->wsi), 0, &s->message_deadline, message_deadline_missed,
+						 begun ? s->hub->stall_timeout_sec * LWS_USEC_PER_SEC :
+						 LWS_SET_TIMER_USEC_CANCEL);
 }
 
 /* ---- out ---- */
@@ -250,6 +277,7 @@ carry_out_first_message(session *s)
 	if (s->peer.authenticated && !was_authenticated)
 	{
 		set_deadline(s, LWS_SET_TIMER_USEC_CANCEL);
+		lobby_admit(&s->hub->lobby, s->wsi);
 		log_event(s->name, "authenticated");
 	}
 	take_outcome(s, outcome, &ans);
@@ -326,6 +354,7 @@ receive(session *s, const void *bytes, size_t len_bytes)
 		inbox_complete(&s->in);
 		work(s);
 	}
+	watch_message(s);
 }
 
 /* ---- events ---- */
@@ -366,7 +395,8 @@ start(session *s, struct lws *wsi, session_hub *hub)
 	s->hub = hub;
 	s->reading = true;
 	lws_dll2_add_tail(&s->in_sessions, &hub->sessions);
-	set_deadline(s, AUTHENTICATE_SEC * LWS_USEC_PER_SEC);
+	set_deadline(s, hub->login_timeout_sec * LWS_USEC_PER_SEC);
+	lobby_handshake_done(wsi);
 	name_peer(s);
 	log_event(s->name, "connected");
 }
@@ -374,10 +404,14 @@ start(session *s, struct lws *wsi, session_hub *hub)
 static void
 end(session *s)
 {
+	/* of a handshake that lws has refused after it took it for one of ours */
+	if (s->wsi == NULL)
+		return;
 	log_event(s->name, "closed: %s", s->closing ? s->close_reason : "by the peer");
 	lws_dll2_remove(&s->in_sessions);
 	lws_dll2_remove(&s->in_held);
 	set_deadline(s, LWS_SET_TIMER_USEC_CANCEL);
+	lws_sul_schedule(lws_get_context(s->wsi), 0, &s->message_deadline, NULL, LWS_SET_TIMER_USEC_CANCEL);
 	dispatch_peer_reset(&s->peer);
 	outbox_clear(&s->out);
 	inbox_clear(&s->in);
@@ -392,7 +426,7 @@ watch_taking(session *s)
 	if (waits)
 	{
 		lws_callback_on_writable(s->wsi);
-		set_deadline(s, TAKE_NOTHING_SEC * LWS_USEC_PER_SEC);
+		set_deadline(s, s->hub->stall_timeout_sec * LWS_USEC_PER_SEC);
 	}
 	else if (s->deadline_runs)
 		set_deadline(s, LWS_SET_TIMER_USEC_CANCEL);
@@ -416,6 +450,25 @@ writeable(session *s)
 	return 0;
 }
 
+static session_hub *
+hub_of(struct lws *wsi)
+{
+	return lws_context_user(lws_get_context(wsi));
+}
+
+/* What RFC 6455 wants of a handshake and lws does not look at. */
+static bool
+is_handshake(struct lws *wsi)
+{
+	char		version[4];
+
+	return lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0 &&
+		lws_hdr_total_length(wsi, WSI_TOKEN_HOST) > 0 &&
+		lws_hdr_total_length(wsi, WSI_TOKEN_KEY) > 0 &&
+		lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_VERSION) > 0 &&
+		strcmp(version, "13") == 0;
+}
+
 int
 session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 				 void *in, size_t len_bytes)
@@ -424,8 +477,24 @@ session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 
 	switch (reason)
 	{
+		case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+			return lobby_has_room(&hub_of(wsi)->lobby, wsi) ? 0 : -1;
+		case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+			return lobby_enter(&hub_of(wsi)->lobby, wsi) ? 0 : -1;
+		case LWS_CALLBACK_WSI_DESTROY:
+			lobby_leave(&hub_of(wsi)->lobby, wsi);
+			return 0;
+		case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+
+			/* lws would also speak HTTP/2 */
+			return strcasecmp(in, "websocket") == 0 ? 0 : -1;
+		case LWS_CALLBACK_HTTP:
+			lws_return_http_status(wsi, HTTP_UPGRADE_REQUIRED, NULL);
+			return -1;
+		case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+			return is_handshake(wsi) ? 0 : -1;
 		case LWS_CALLBACK_ESTABLISHED:
-			start(s, wsi, lws_context_user(lws_get_context(wsi)));
+			start(s, wsi, hub_of(wsi));
 			return 0;
 		case LWS_CALLBACK_RECEIVE:
 			receive(s, in, len_bytes);

@@ -13,12 +13,16 @@
 #include <libwebsockets.h>
 
 #include "dispatch.h"
+#include "lobby.h"
 
 /* What all sessions share; server.c fills it in and watches it. */
 typedef struct session_hub
 {
 	dispatch	dispatch;
 	size_t		max_message_bytes;
+	int			login_timeout_sec;
+	int			stall_timeout_sec;
+	lobby		lobby;			/* who has connected, as one of which kind */
 	lws_dll2_owner_t sessions;	/* all of them */
 	lws_dll2_owner_t held;		/* those with answers that wait for the commit */
 	bool		input_seen;		/* set when anything is received */
