@@ -54,8 +54,8 @@ static const unsigned members_of[LTDB_REQ_COUNT] = {
 /* Longest escape: the six bytes of \u0001, its backslash doubled. */
 #define MAX_ESCAPE_BYTES 7
 
-/* Bytes to have in hand for an escape without asking again. */
-#define ESCAPE_ROOM 32
+/* Of a long text so much is written at once, with room for it at its worst. */
+#define PART_BYTES 1024
 
 typedef struct encoder
 {
@@ -159,31 +159,76 @@ ltdbp_request_check(const ltdbp_request *request, ltdbp_flaw *flaw)
 
 /* ---- texts ---- */
 
-/* Writes the escape of a control character, quote or backslash. */
-static size_t
-make_escape(unsigned char c, bool nested, char *dest)
+/* Bytes that need a look: controls, quote, backslash, and what is not ASCII. */
+static const bool special[256] = {
+	[0 ... 0x1F] = true,['"'] = true,['\\'] = true,[0x80 ... 0xFF] = true
+};
+
+/* Writes the escape of a control character, quote or backslash; returns its end. */
+static inline char *
+put_escape(char *out, unsigned char c, bool nested)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t		len = 0;
 
 	if (c == '"' || c == '\\')
 	{
 		if (nested)
 		{
-			dest[len++] = '\\';
-			dest[len++] = '\\';
+			*out++ = '\\';
+			*out++ = '\\';
 		}
-		dest[len++] = '\\';
-		dest[len++] = (char) c;
-		return len;
+		*out++ = '\\';
+		*out++ = (char) c;
+		return out;
 	}
 	if (nested)
-		dest[len++] = '\\';
-	memcpy(dest + len, "\\u00", 4);
-	len += 4;
-	dest[len++] = hex[c >> 4];
-	dest[len++] = hex[c & 0xF];
-	return len;
+		*out++ = '\\';
+	memcpy(out, "\\u00", 4);
+	out += 4;
+	*out++ = hex[c >> 4];
+	*out++ = hex[c & 0xF];
+	return out;
+}
+
+/*
+ * Writes a part of a text to where there is room for it at its worst; goes
+ * beyond the part to complete a character.  Returns NULL, and says why, at
+ * what must not be sent.
+ */
+static char *
+put_part(char *out, const unsigned char **p, const unsigned char *part_end,
+		 const unsigned char *end, bool nested, const char **flaw)
+{
+	const unsigned char *at = *p;
+
+	while (at < part_end)
+	{
+		size_t		len;
+
+		if (!special[*at])
+			*out++ = (char) *at++;
+		else if (*at >= 0x80)
+		{
+			len = ltdbp_utf8_length(at, end);
+			if (len == 0)
+			{
+				*flaw = "is not valid UTF-8";
+				return NULL;
+			}
+			memcpy(out, at, len);
+			out += len;
+			at += len;
+		}
+		else if (*at == 0)
+		{
+			*flaw = "contains a NUL character";
+			return NULL;
+		}
+		else
+			out = put_escape(out, *at++, nested);
+	}
+	*p = at;
+	return out;
 }
 
 /*
@@ -194,53 +239,25 @@ static bool
 put_text(encoder *enc, ltdb_text text, bool nested, const char *what, size_t number)
 {
 	const unsigned char *p = (const unsigned char *) text.bytes;
-	const unsigned char *run = p;
-	const unsigned char *end;
-	const char *flaw = NULL;
+	const unsigned char *end = p + text.len_bytes;
 
-	if (text.len_bytes == 0)
-		return true;
-	if (!ltdbp_buffer_reserve(enc->out, text.len_bytes + ESCAPE_ROOM))
-		return false;
-
-	end = p + text.len_bytes;
 	while (p < end)
 	{
-		size_t		len;
+		size_t		left = (size_t) (end - p);
+		size_t		len = left < PART_BYTES ? left : PART_BYTES;
+		const char *flaw = NULL;
+		char	   *out;
 
-		if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-		{
-			p++;
-			continue;
-		}
-		if (*p >= 0x80)
-		{
-			len = ltdbp_utf8_length(p, end);
-			if (len == 0)
-			{
-				flaw = "is not valid UTF-8";
-				break;
-			}
-			p += len;
-			continue;
-		}
-		if (*p == 0)
-		{
-			flaw = "contains a NUL character";
-			break;
-		}
-		ltdbp_buffer_append(enc->out, run, (size_t) (p - run));
-		if (!ltdbp_buffer_reserve(enc->out, (size_t) (end - p) + MAX_ESCAPE_BYTES))
+		/* what is left will take as much as it has at least */
+		if (!ltdbp_buffer_reserve(enc->out, left + len * MAX_ESCAPE_BYTES + MAX_ESCAPE_BYTES))
 			return false;
-		enc->out->len_bytes += make_escape(*p, nested, enc->out->bytes + enc->out->len_bytes);
-		run = ++p;
+		out = put_part(enc->out->bytes + enc->out->len_bytes, &p, p + len, end, nested, &flaw);
+		if (out == NULL && number > 0)
+			return set_flaw(enc->flaw, "%s of record %zu %s", what, number, flaw);
+		if (out == NULL)
+			return set_flaw(enc->flaw, "%s %s", what, flaw);
+		enc->out->len_bytes = (size_t) (out - enc->out->bytes);
 	}
-
-	if (flaw != NULL && number > 0)
-		return set_flaw(enc->flaw, "%s of record %zu %s", what, number, flaw);
-	if (flaw != NULL)
-		return set_flaw(enc->flaw, "%s %s", what, flaw);
-	ltdbp_buffer_append(enc->out, run, (size_t) (p - run));
 	return true;
 }
 
