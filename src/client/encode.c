@@ -238,7 +238,7 @@ put_part(char *out, const unsigned char **p, const unsigned char *part_end,
 static bool
 put_text(encoder *enc, ltdb_text text, bool nested, const char *what, size_t number)
 {
-	const unsigned char *p = (const unsigned char *) text.bytes;
+	const unsigned char *p = (const unsigned char *) (text.len_bytes > 0 ? text.bytes : "");
 	const unsigned char *end = p + text.len_bytes;
 
 	while (p < end)

@@ -329,13 +329,16 @@ size_t
 ltdbp_records_left(const ltdbp_decoder *decoder, int64_t *last_ts_sec)
 {
 	const ltdbp_literal *literal = &decoder->ts_literal;
-	char	   *p = decoder->in.bytes + decoder->pos;
-	char	   *end = decoder->in.bytes + decoder->in.len_bytes;
+	char	   *p;
+	char	   *end;
 	char	   *last = NULL;
 	size_t		count = 0;
 
-	if (literal->len_bytes == 0 || literal->len_bytes > sizeof(literal->word) || p == end)
+	if (literal->len_bytes == 0 || literal->len_bytes > sizeof(literal->word) ||
+		decoder->pos == decoder->in.len_bytes)
 		return 0;
+	p = decoder->in.bytes + decoder->pos;
+	end = decoder->in.bytes + decoder->in.len_bytes;
 	while ((p = memmem(p, (size_t) (end - p), &literal->word, literal->len_bytes)) != NULL)
 	{
 		p += literal->len_bytes;
