@@ -121,7 +121,13 @@ build/slow_resolver.so: t/slow_resolver.c
 	@mkdir -p build
 	$(CC) $(PLAIN_CFLAGS) -shared -fPIC -o $@ $< -ldl
 
-installcheck: build/slow_resolver.so
+# What TAP tests run.
+build/crash_load: t/crash_load.c build/tested.a $(PLAIN_HDRS)
+	$(CC) $(PLAIN_CFLAGS) -Isrc -o $@ $< build/tested.a -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
+
+tap_programs: build/slow_resolver.so build/crash_load
+
+installcheck: tap_programs
 
 unitcheck: $(UNIT_TESTS) ltdbd
 	@failed=0; for test in $(UNIT_TESTS); do ./$$test || failed=1; done; exit $$failed
@@ -136,4 +142,4 @@ bench:
 fuzz:
 	$(MAKE) -C fuzz -k run
 
-.PHONY: unitcheck bench fuzz install-ltdbd uninstall-ltdbd
+.PHONY: unitcheck tap_programs bench fuzz install-ltdbd uninstall-ltdbd

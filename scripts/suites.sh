@@ -119,7 +119,7 @@ build()	# SRC CC COPT MAKE_ARGS...
 	shift 3
 	# shellcheck disable=SC2046
 	make -s -C "$dir" -j"$jobs" -k PG_CONFIG="$pg_config" CC="$cc" COPT="$copt" \
-		EXTRA_CFLAGS=-Werror "$@" all build/slow_resolver.so $(unit_targets "$dir")
+		EXTRA_CFLAGS=-Werror "$@" all tap_programs $(unit_targets "$dir")
 }
 
 # The client is a plain C library: no header of PostgreSQL's, found or not.
