@@ -120,7 +120,7 @@ sub over_data
 
 sub over_clients
 {
-	my $transactions = $quick ? 1_000 : 5_000;
+	my $transactions = $quick ? 1_000 : 2_000;
 	my $curve = {
 		name => 'clients', x => 'clients', y => 'lookups a second, all clients', base => 2,
 		title => 'Point lookups by key and ts'
