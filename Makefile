@@ -15,6 +15,7 @@ MODULE_big = ltdb_fdw
 CLIENT_SRCS = $(sort $(wildcard src/client/*.c))
 OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/option.o \
+	src/fdw/table.o \
 	src/fdw/column.o \
 	src/fdw/pushdown.o \
 	src/fdw/condition.o \

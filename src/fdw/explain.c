@@ -390,14 +390,13 @@ static void
 explain_order(const Explainer *ex)
 {
 	const LtfdwOrder *order = &ex->scan->order;
+	const char *then = ex->table->kind == LTFDW_PAIRS ? "" :
+		order->reverse ? ", ts DESC" : ", ts ASC";
 
-	if (order->key_direction != 0 && ex->table->kind == LTFDW_PAIRS)
-		ExplainPropertyText("LTDB Order", order->key_direction > 0 ? "key ASC" : "key DESC",
-							ex->es);
-	else if (order->key_direction != 0)
+	if (order->key_direction != 0)
 		ExplainPropertyText("LTDB Order",
-							psprintf("key %s, ts %s", order->key_direction > 0 ? "ASC" : "DESC",
-									 order->reverse ? "DESC" : "ASC"), ex->es);
+							psprintf("key %s%s", order->key_direction > 0 ? "ASC" : "DESC", then),
+							ex->es);
 	else if (order->reverse)
 		ExplainPropertyText("LTDB Order", "ts DESC", ex->es);
 }

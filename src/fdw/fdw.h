@@ -360,17 +360,20 @@ typedef struct LtfdwScan
 extern PGDLLEXPORT Datum ltfdw_handler(PG_FUNCTION_ARGS);
 
 /* in option.c */
+extern const char *ltfdw_option_get(List *options, const char *name);
 extern bool ltfdw_server_is_ltdb(ForeignServer *server);
-extern LtfdwTable *ltfdw_table_load(Relation rel);
-extern LtfdwTable *ltfdw_table_of_collection(Oid serverid, LtfdwKind kind,
-											 const char *collection);
-extern LtfdwTable *ltfdw_table_load_by_oid(Oid relid);
 extern void ltfdw_server_options(ForeignServer *server, ltdb_options *options,
 								 bool *keep_connections);
 extern const char *ltfdw_user_api_key(UserMapping *user);
+extern const char *ltfdw_column_option(Oid relid, AttrNumber attnum, const char *name);
+
+/* in table.c */
+extern LtfdwTable *ltfdw_table_load(Relation rel);
+extern LtfdwTable *ltfdw_table_load_by_oid(Oid relid);
+extern LtfdwTable *ltfdw_table_of_collection(Oid serverid, LtfdwKind kind,
+											 const char *collection);
 extern bool ltfdw_table_updatable(Oid relid);
 extern bool ltfdw_table_truncatable(Oid relid);
-extern const char *ltfdw_column_option(Oid relid, AttrNumber attnum, const char *name);
 
 /* in column.c */
 extern void ltfdw_columns_load(LtfdwTable *table, Relation rel);

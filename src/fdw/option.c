@@ -2,9 +2,9 @@
  *
  * option.c
  *		The options of servers, user mappings, tables and columns: one table
- *		of them, the validator, the defaults, and typed getters.
+ *		of them, the validator, and what servers and user mappings say.
  *
- * Which column shows which member of a record is column.c's business.
+ * What tables say, and the defaults of that, is table.c's business.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -30,8 +30,6 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
-#define DEFAULT_FETCH_SIZE 10000
-#define DEFAULT_BATCH_SIZE 1000
 #define MAX_FETCH_SIZE 1000000
 #define MAX_BATCH_SIZE 100000
 #define MAX_TIMEOUT_SEC 86400.0
@@ -39,14 +37,6 @@
 /* Less could not hold a page of records; more is not a text of PostgreSQL's. */
 #define MIN_MESSAGE_BYTES (1024 * 1024)
 #define MAX_MESSAGE_BYTES (1024 * 1024 * 1024)
-
-/*
- * A page of the planner's takes about as long as reading 1,000 records, and
- * a round trip on a local network about as long as a few pages.
- */
-#define DEFAULT_STARTUP_COST 100.0
-#define DEFAULT_REQUEST_COST 2.0
-#define DEFAULT_TUPLE_COST 0.01
 
 typedef void (*option_check) (DefElem *def);
 
@@ -128,7 +118,6 @@ static const struct
 
 PG_FUNCTION_INFO_V1(ltfdw_validator);
 
-static const char *get_option(List *options, const char *name);
 
 static const char *
 place_name(Oid catalog)
@@ -218,8 +207,8 @@ report_bad_value(DefElem *def, const char *expected)
 static void
 check_server(List *options)
 {
-	const char *url = get_option(options, "url");
-	bool		has_cert = get_option(options, "sslcert") != NULL;
+	const char *url = ltfdw_option_get(options, "url");
+	bool		has_cert = ltfdw_option_get(options, "sslcert") != NULL;
 
 	if (url == NULL)
 		ereport(ERROR,
@@ -230,12 +219,12 @@ check_server(List *options)
 	/* nobody shall believe that it is encrypted */
 	for (int i = 0; i < lengthof(option_table); i++)
 		if (strncmp(option_table[i].name, "ssl", 3) == 0 && !ltdb_url_is_tls(url) &&
-			get_option(options, option_table[i].name) != NULL)
+			ltfdw_option_get(options, option_table[i].name) != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 					 errmsg("option \"%s\" needs a url that begins with wss://", option_table[i].name)));
 
-	if (has_cert != (get_option(options, "sslkey") != NULL))
+	if (has_cert != (ltfdw_option_get(options, "sslkey") != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("option \"%s\" needs option \"%s\"", has_cert ? "sslcert" : "sslkey",
@@ -484,8 +473,9 @@ check_field(DefElem *def)
 
 /* ---- getters; the validator has seen the values ---- */
 
-static const char *
-get_option(List *options, const char *name)
+/* The value of an option, NULL if it is not set. */
+const char *
+ltfdw_option_get(List *options, const char *name)
 {
 	ListCell   *cell;
 
@@ -497,102 +487,6 @@ get_option(List *options, const char *name)
 			return defGetString(def);
 	}
 	return NULL;
-}
-
-/* The table's value, else the server's. */
-static const char *
-get_table_option(List *table_options, ForeignServer *server, const char *name)
-{
-	const char *value = get_option(table_options, name);
-
-	return value ? value : get_option(server->options, name);
-}
-
-static int
-count_or_default(const char *value, int max, int default_count)
-{
-	int			count;
-
-	return value && parse_count(value, max, &count) ? count : default_count;
-}
-
-static bool
-boolean_or_default(const char *value, bool default_value)
-{
-	bool		result;
-
-	return value && parse_bool(value, &result) ? result : default_value;
-}
-
-static double
-price_or_default(const char *value, double default_price)
-{
-	double		price;
-
-	return value && parse_real(value, &price, 0, NULL) ? price : default_price;
-}
-
-static LtfdwTable *
-new_table(ForeignServer *server, List *table_options, LtfdwKind kind, const char *collection)
-{
-	LtfdwTable *result = palloc0(sizeof(LtfdwTable));
-	const char *write_mode = get_table_option(table_options, server, "write_mode");
-
-	result->serverid = server->serverid;
-	result->kind = kind;
-	result->write_at_commit = write_mode == NULL || strcmp(write_mode, "commit") == 0;
-	result->collection = pstrdup(collection);
-	result->fetch_size = count_or_default(get_table_option(table_options, server, "fetch_size"),
-										  MAX_FETCH_SIZE, DEFAULT_FETCH_SIZE);
-	result->batch_size = count_or_default(get_table_option(table_options, server, "batch_size"),
-										  MAX_BATCH_SIZE, DEFAULT_BATCH_SIZE);
-	result->prices.startup = price_or_default(get_option(server->options, "fdw_startup_cost"),
-											  DEFAULT_STARTUP_COST);
-	result->prices.request = price_or_default(get_option(server->options, "fdw_request_cost"),
-											  DEFAULT_REQUEST_COST);
-	result->prices.record = price_or_default(get_option(server->options, "fdw_tuple_cost"),
-											 DEFAULT_TUPLE_COST);
-	result->prices.remote_estimate =
-		boolean_or_default(get_table_option(table_options, server, "use_remote_estimate"), false);
-	result->prices.async =
-		boolean_or_default(get_table_option(table_options, server, "async_capable"), true);
-	return result;
-}
-
-/* A collection that no foreign table stands for, with its server's options. */
-LtfdwTable *
-ltfdw_table_of_collection(Oid serverid, LtfdwKind kind, const char *collection)
-{
-	return new_table(GetForeignServer(serverid), NIL, kind, collection);
-}
-
-/* Everything the catalogs say of a foreign table, in the current context. */
-LtfdwTable *
-ltfdw_table_load(Relation rel)
-{
-	ForeignTable *table = GetForeignTable(RelationGetRelid(rel));
-	const char *collection = get_option(table->options, "collection");
-	const char *kind = get_option(table->options, "kind");
-	const char *invalid_json = get_option(table->options, "invalid_json");
-	LtfdwTable *result = new_table(GetForeignServer(table->serverid), table->options,
-								   kind && strcmp(kind, "kv") == 0 ? LTFDW_PAIRS : LTFDW_RECORDS,
-								   collection ? collection : RelationGetRelationName(rel));
-
-	result->relid = RelationGetRelid(rel);
-	result->invalid_json_is_null = invalid_json && strcmp(invalid_json, "null") == 0;
-	ltfdw_columns_load(result, rel);
-	return result;
-}
-
-/* For the planner, which holds a lock on the table already. */
-LtfdwTable *
-ltfdw_table_load_by_oid(Oid relid)
-{
-	Relation	rel = table_open(relid, NoLock);
-	LtfdwTable *result = ltfdw_table_load(rel);
-
-	table_close(rel, NoLock);
-	return result;
 }
 
 /* Whether a server is one of ours, whatever its wrapper was called. */
@@ -615,53 +509,33 @@ ltfdw_server_options(ForeignServer *server, ltdb_options *options, bool *keep_co
 	const char *value;
 
 	ltdb_options_init(options);
-	options->url = get_option(server->options, "url");
-	if ((value = get_option(server->options, "connect_timeout")) != NULL)
+	options->url = ltfdw_option_get(server->options, "url");
+	if ((value = ltfdw_option_get(server->options, "connect_timeout")) != NULL)
 		parse_timeout(value, &options->connect_timeout_ms);
-	if ((value = get_option(server->options, "request_timeout")) != NULL)
+	if ((value = ltfdw_option_get(server->options, "request_timeout")) != NULL)
 		parse_timeout(value, &options->request_timeout_ms);
-	if ((value = get_option(server->options, "max_message_size")) != NULL)
+	if ((value = ltfdw_option_get(server->options, "max_message_size")) != NULL)
 		parse_message_size(value, &options->max_buffer_bytes);
-	if ((value = get_option(server->options, "sslmode")) != NULL)
+	if ((value = ltfdw_option_get(server->options, "sslmode")) != NULL)
 		parse_sslmode(value, &options->tls.verify);
-	options->tls.root_cert = get_option(server->options, "sslrootcert");
-	options->tls.crl = get_option(server->options, "sslcrl");
-	options->tls.cert = get_option(server->options, "sslcert");
-	options->tls.key = get_option(server->options, "sslkey");
-	*keep_connections = boolean_or_default(get_option(server->options, "keep_connections"), true);
+	options->tls.root_cert = ltfdw_option_get(server->options, "sslrootcert");
+	options->tls.crl = ltfdw_option_get(server->options, "sslcrl");
+	options->tls.cert = ltfdw_option_get(server->options, "sslcert");
+	options->tls.key = ltfdw_option_get(server->options, "sslkey");
+	*keep_connections = true;
+	if ((value = ltfdw_option_get(server->options, "keep_connections")) != NULL)
+		(void) parse_bool(value, keep_connections);
 }
 
 /* NULL if the mapping has none. */
 const char *
 ltfdw_user_api_key(UserMapping *user)
 {
-	return get_option(user->options, "api_key");
-}
-
-/* A boolean option of a table or its server, true by default. */
-static bool
-table_allows(Oid relid, const char *option)
-{
-	ForeignTable *table = GetForeignTable(relid);
-	ForeignServer *server = GetForeignServer(table->serverid);
-
-	return boolean_or_default(get_table_option(table->options, server, option), true);
-}
-
-bool
-ltfdw_table_updatable(Oid relid)
-{
-	return table_allows(relid, "updatable");
-}
-
-bool
-ltfdw_table_truncatable(Oid relid)
-{
-	return table_allows(relid, "truncatable");
+	return ltfdw_option_get(user->options, "api_key");
 }
 
 const char *
 ltfdw_column_option(Oid relid, AttrNumber attnum, const char *name)
 {
-	return get_option(GetForeignColumnOptions(relid, attnum), name);
+	return ltfdw_option_get(GetForeignColumnOptions(relid, attnum), name);
 }
