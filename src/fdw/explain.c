@@ -125,6 +125,7 @@ append_int_member(StringInfo buf, const char *name, int64 value)
 static void
 begin_request(StringInfo buf, const LtfdwTable *table, ltdb_request_type type)
 {
+	initStringInfo(buf);
 	appendStringInfo(buf, "%s {", ltdb_dialect_ltdb.type[type]);
 	append_string_member(buf, ltdb_dialect_ltdb.m_collection, table->collection);
 }
@@ -206,7 +207,6 @@ list_request(const Explainer *ex, const LtfdwIntervals *times)
 {
 	StringInfoData buf;
 
-	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_LATEST);
 	append_end(ex, &buf, ltdb_dialect_ltdb.m_ts, times, false);
 	append_string_member(&buf, ltdb_dialect_ltdb.m_key, "");
@@ -368,7 +368,6 @@ explain_latest(const Explainer *ex, const LtfdwQuery *query, const LtfdwInterval
 	if (list_length(key_conditions) != 1 ||
 		!ltfdw_condition_leaf(linitial(key_conditions), &leaf) || leaf.is_array)
 		return false;
-	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_LATEST);
 	append_end(ex, &buf, ltdb_dialect_ltdb.m_ts, times, false);
 	append_key(ex, &buf, query, times);
@@ -457,7 +456,6 @@ explain_pairs(const Explainer *ex, const LtfdwQuery *query)
 	bool		all = conditions_on(ex, LTFDW_KEY, &known) == NIL;
 	char	   *keys = NULL;
 
-	initStringInfo(&buf);
 	begin_request(&buf, ex->table, all ? LTDB_REQ_LIST_VALUES : LTDB_REQ_GET_VALUE);
 	if (!all)
 		keys = append_key(ex, &buf, query, NULL);
@@ -498,7 +496,6 @@ explain_requests(const Explainer *ex)
 		explain_key_filters(ex);
 		return true;
 	}
-	initStringInfo(&buf);
 	begin_request(&buf, ex->table, LTDB_REQ_FETCH);
 	keys = append_key(ex, &buf, &query, times_known ? &query.times : NULL);
 	times = append_times(ex, &buf, times_known ? &query.times : NULL);
@@ -567,7 +564,6 @@ ltfdw_ExplainDirectModify(ForeignScanState *node, ExplainState *es)
 		return;
 	ex = explainer_of(node, es);
 	query = ltfdw_query_evaluate(ex.conditions, constant_values(ex.exprs));
-	initStringInfo(&buf);
 	begin_request(&buf, ex.table, LTDB_REQ_DELETE_KEY);
 	(void) append_key(&ex, &buf, &query, &query.times);
 	appendStringInfoChar(&buf, '}');
@@ -593,7 +589,6 @@ ltfdw_ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *result_rel,
 	if (!es->verbose)
 		return;
 	table = ltfdw_table_load(result_rel->ri_RelationDesc);
-	initStringInfo(&buf);
 	begin_request(&buf, table, modify_request(table, mtstate->operation));
 	appendStringInfoChar(&buf, '}');
 	ExplainPropertyText("LTDB Request", buf.data, es);
