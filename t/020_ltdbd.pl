@@ -557,7 +557,7 @@ like(run('', '-s x --data /dev/null/x'), qr/^1 .*cannot create directory/s, 'an 
 }
 
 {
-	open(my $log, '+>', undef) or die "temporary file: $!";
+	open(my $log, '+>>', undef) or die "temporary file: $!";
 	my $closed = fork() // die "fork: $!";
 	if ($closed == 0)
 	{

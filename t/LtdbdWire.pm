@@ -52,7 +52,9 @@ sub start_server_as
 	my ($command, @arguments) = @_;
 
 	pipe(my $out, my $out_write) or die "pipe: $!";
-	open(my $log, '+>', undef) or die "temporary file: $!";
+
+	# Appending: whoever reads it moves the position that the server would write at.
+	open(my $log, '+>>', undef) or die "temporary file: $!";
 	my $pid = fork() // die "fork: $!";
 	if ($pid == 0)
 	{
