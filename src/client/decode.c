@@ -437,9 +437,13 @@ scan_member(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item, boo
 	if (decoder->items != NULL && is_named(name, decoder->items))
 		return open_items(decoder, cursor, item, has_item);
 	if (is_named(name, dialect->m_error))
+	{
+		decoder->inside = dialect->m_error;
 		scan = scan_error(decoder, cursor);
+	}
 	else if (is_named(name, dialect->m_id))
 	{
+		decoder->inside = dialect->m_id;
 		scan = ltdbp_scan_string(cursor, &id);
 		if (scan == LTDBP_SCAN_OK && !first_time(&decoder->seen_id, cursor))
 			scan = LTDBP_SCAN_BAD;
@@ -447,7 +451,10 @@ scan_member(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item, boo
 	else
 		scan = skip_member(cursor, &decoder->names, name, 1);
 	if (scan == LTDBP_SCAN_OK)
+	{
+		decoder->inside = NULL;
 		decoder->phase = LTDBP_PHASE_NEXT_MEMBER;
+	}
 	return scan;
 }
 

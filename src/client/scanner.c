@@ -148,19 +148,30 @@ scan_escape(ltdbp_cursor *cursor, bool *has_nul)
 	}
 }
 
+/* Whether these bytes, which are no character, may be the beginning of one. */
+static bool
+may_begin_character(const unsigned char *p, const unsigned char *end)
+{
+	unsigned char whole[4] = {0x80, 0x80, 0x80, 0x80};
+
+	if (end - p >= (ptrdiff_t) sizeof(whole))
+		return false;
+	memcpy(whole, p, (size_t) (end - p));
+	if (end - p == 1)
+		whole[1] = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
+	return ltdbp_utf8_length(whole, whole + sizeof(whole)) > (size_t) (end - p);
+}
+
 static ltdbp_scan
 scan_multibyte(ltdbp_cursor *cursor)
 {
 	const unsigned char *p = (const unsigned char *) cursor->p;
-	size_t		len = ltdbp_utf8_length(p, (const unsigned char *) cursor->end);
+	const unsigned char *end = (const unsigned char *) cursor->end;
+	size_t		len = ltdbp_utf8_length(p, end);
 
 	if (len == 0)
-	{
-		/* four bytes are enough to tell incomplete from invalid */
-		if (cursor->end - cursor->p < 4)
-			return LTDBP_SCAN_MORE;
-		return bad(cursor, "invalid UTF-8 in a string");
-	}
+		return may_begin_character(p, end) ? LTDBP_SCAN_MORE
+			: bad(cursor, "invalid UTF-8 in a string");
 	cursor->p += len;
 	return LTDBP_SCAN_OK;
 }
