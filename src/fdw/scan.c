@@ -478,13 +478,20 @@ keep_row(LtfdwScan *scan, TupleTableSlot *slot)
 	scan->stored = NULL;
 }
 
-/* The next row of those kept, in the slot that the executor expects. */
+/*
+ * The next row of those kept, in the slot that the executor expects.  A row
+ * that comes from a temporary file is in the current context, and freed by the
+ * slot with the next one, after the executor has reset its own.
+ */
 static void
 stored_row(LtfdwScan *scan, TupleTableSlot *slot)
 {
 	int			natts = slot->tts_tupleDescriptor->natts;
+	MemoryContext old = MemoryContextSwitchTo(scan->stored_slot->tts_mcxt);
+	bool		found = tuplestore_gettupleslot(scan->stored, true, false, scan->stored_slot);
 
-	if (!tuplestore_gettupleslot(scan->stored, true, false, scan->stored_slot))
+	MemoryContextSwitchTo(old);
+	if (!found)
 		return;
 	slot_getallattrs(scan->stored_slot);
 	memcpy(slot->tts_values, scan->stored_slot->tts_values, natts * sizeof(Datum));
