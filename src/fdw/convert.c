@@ -239,7 +239,13 @@ record_error_callback(void *arg)
 	const RecordContext *context = arg;
 	const LtfdwRecord *record = context->record;
 	const char *collection = context->table->collection;
-	const char *key = text_to_cstring(record->key);
+	char	   *key = text_to_cstring(record->key);
+	int			key_len = strlen(key);
+	int			shown_len = pg_mbcliplen(key, key_len, MAX_SHOWN_BYTES);
+
+	/* a key has any length */
+	if (shown_len < key_len)
+		key = psprintf("%.*s...", shown_len, key);
 
 	/* the innermost context comes first */
 	if (context->field)
