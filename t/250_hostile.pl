@@ -255,6 +255,16 @@ is_caught('query-user', [ '{"id":"%ID%","error":"\u001b[31m', [ 'long', $MIB ], 
 is_caught('query-user', [ '{"id":"%ID%","records":[],"x":"', [ 'x', 2 * $MIB ], '"}' ], '08P01', qr/unknown member of more than 1 MiB/,
 	'an unknown member of 2 MiB');
 
+# ---- the answer to the api key ----
+
+$session->query('ALTER SERVER liar OPTIONS (ADD keep_connections \'false\')');
+is_caught('api-key', ',"error":7', '08P01', qr/was sent the api key: malformed answer: in member "error"/, 'a malformed answer to the api key',
+	$asked{'query-user'});
+is_caught('api-key', ',"error":"who are you?"', '28000', qr/refused the api key: .*who are you\?/, 'an error', $asked{'query-user'});
+is_caught('api-key', [ '{"id":"%ID%","', [ 'x', 0 ] ], '54000', qr/was sent the api key: .*max_message_size/s, 'an answer without an end',
+	'SELECT * FROM small_t');
+$session->query('ALTER SERVER liar OPTIONS (DROP keep_connections)');
+
 # ---- keys ----
 
 my $long = 'k' x $MIB;

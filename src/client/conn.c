@@ -313,8 +313,13 @@ check_authenticated(ltdb_conn *conn)
 			conn->life = LTDBP_LIFE_READY;
 			return;
 		default:
-			ltdbp_conn_fail(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" refused the api key: %s",
-					  conn->url.peer, ltdb_reply_message(conn->auth));
+			if (ltdb_reply_error(conn->auth) == LTDB_ERROR_REFUSED)
+				ltdbp_conn_fail(conn, LTDB_ERROR_AUTHENTICATION, "server \"%s\" refused the api key: %s",
+								conn->url.peer, ltdb_reply_message(conn->auth));
+			else
+				ltdbp_conn_fail(conn, ltdb_reply_error(conn->auth),
+								"server \"%s\" was sent the api key: %s",
+								conn->url.peer, ltdb_reply_message(conn->auth));
 			return;
 	}
 }
