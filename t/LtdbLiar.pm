@@ -154,19 +154,20 @@ sub lie
 	my ($client, $request, $pieces) = @_;
 	my $opcode = 1;
 
-	for my $piece (@$pieces)
+	for my $i (0 .. $#$pieces)
 	{
-		my ($bytes, $times) = ref $piece ? @$piece : ($piece =~ s/%ID%/$request->{id}/gr, 1);
-		my $at_once = ref $piece ? int((1 << 20) / length $bytes) || 1 : 1;
+		my ($bytes, $times) = ref $pieces->[$i] ? @{ $pieces->[$i] } : ($pieces->[$i] =~ s/%ID%/$request->{id}/gr, 1);
+		my $at_once = int((1 << 20) / length $bytes) || 1;
 
 		for (my $done = 0; $times == 0 || $done < $times; $done += $at_once)
 		{
 			$at_once = $times - $done if $times && $at_once > $times - $done;
-			put($client, LtdbFaults::frame($opcode, $bytes x $at_once)) or return 0;
+			my $final = $i == $#$pieces && $times == $done + $at_once;
+			put($client, LtdbFaults::frame($opcode | ($final ? 0x80 : 0), $bytes x $at_once)) or return 0;
 			$opcode = 0;
 		}
 	}
-	return put($client, LtdbFaults::frame($opcode | 0x80, ''));
+	return 1;
 }
 
 1;
