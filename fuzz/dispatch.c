@@ -78,7 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool		open = true;
 
 	if (st == NULL)
-		st = store_open(NULL, reason, sizeof(reason));
+		st = store_open(NULL, false, reason, sizeof(reason));
 	if (!dispatch_init(&disp, st, "key"))
 		abort();
 	while (open && size > 0)

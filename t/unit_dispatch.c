@@ -117,7 +117,7 @@ static store *
 open_store(const char *key)
 {
 	char		reason[256];
-	store	   *st = store_open(NULL, reason, sizeof(reason));
+	store	   *st = store_open(NULL, false, reason, sizeof(reason));
 
 	tap_ok(st != NULL && dispatch_init(&disp, st, key), "an empty store");
 	return st;

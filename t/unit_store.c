@@ -29,7 +29,7 @@ static store *
 open_store(void)
 {
 	char		reason[512];
-	store	   *st = store_open(dir, reason, sizeof(reason));
+	store	   *st = store_open(dir, false, reason, sizeof(reason));
 
 	if (st == NULL)
 		printf("# %s\n", reason);
@@ -41,7 +41,7 @@ static const char *
 open_failure(void)
 {
 	static char reason[512];
-	store	   *st = store_open(dir, reason, sizeof(reason));
+	store	   *st = store_open(dir, false, reason, sizeof(reason));
 
 	if (st != NULL)
 		reason[0] = '\0';
@@ -286,7 +286,7 @@ int
 main(void)
 {
 	char		reason[512];
-	store	   *memory = store_open(NULL, reason, sizeof(reason));
+	store	   *memory = store_open(NULL, false, reason, sizeof(reason));
 	store	   *st;
 
 	if (mkdtemp(dir) == NULL)

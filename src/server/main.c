@@ -93,7 +93,7 @@ main(int argc, char **argv)
 	if (parsed == OPTIONS_RUN)
 	{
 		char		reason[512];
-		store	   *st = store_open(opts.data_dir, reason, sizeof(reason));
+		store	   *st = store_open(opts.data_dir, opts.check, reason, sizeof(reason));
 
 		if (st != NULL)
 			status = serve(&opts, st);

@@ -36,6 +36,7 @@ enum
 {
 	OPTION_VERSION = 256,
 	OPTION_HELP,
+	OPTION_CHECK,
 	OPTION_MAX_MESSAGE_SIZE,
 	OPTION_MAX_CONNECTIONS,
 	OPTION_LOGIN_TIMEOUT,
@@ -48,6 +49,7 @@ enum
 static const struct option long_options[] = {
 	{"secret-key", required_argument, NULL, 's'},
 	{"data", required_argument, NULL, 'd'},
+	{"check", no_argument, NULL, OPTION_CHECK},
 	{"port", required_argument, NULL, 'p'},
 	{"listen", required_argument, NULL, 'l'},
 	{"flush-interval", required_argument, NULL, 'f'},
@@ -72,6 +74,8 @@ static const char help_text[] =
 	"                                the environment variable " KEY_VARIABLE "\n"
 	"  -d, --data DIR                keep the data here, created if missing\n"
 	"                                (default: in memory, gone with the process)\n"
+	"      --check                   search a database of any size for damage at the start,\n"
+	"                                not only one of up to 256 MiB\n"
 	"  -p, --port PORT               port to listen on, 0 for any (default: 8080)\n"
 	"  -l, --listen ADDRESS          address to listen on (default: 127.0.0.1)\n"
 	"      --max-message-size BYTES  longest message accepted (default: 67108864)\n"
@@ -143,6 +147,9 @@ parse_option(options *opts, int option)
 		case 'f':
 			return parse_number(optarg, 0, 86400, &number) ? OPTIONS_RUN :
 				wrong("--flush-interval wants a number of seconds");
+		case OPTION_CHECK:
+			opts->check = true;
+			return OPTIONS_RUN;
 		case OPTION_MAX_MESSAGE_SIZE:
 			if (!parse_number(optarg, MAX_MESSAGE_LOWEST_BYTES, MAX_MESSAGE_HIGHEST_BYTES, &number))
 				return wrong("--max-message-size wants a number from 1024 to 1000000000");

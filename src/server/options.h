@@ -17,6 +17,7 @@ typedef struct options
 {
 	char	   *key;			/* malloc'd */
 	const char *data_dir;		/* NULL = in memory */
+	bool		check;			/* the whole database, whatever its size */
 	const char *listen_address;
 	int			port;
 	const char *tls_cert;		/* NULL = no TLS */

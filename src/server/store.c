@@ -25,6 +25,9 @@
 #define APPLICATION_ID 0x4c544442
 #define SCHEMA_VERSION 1
 
+/* Up to this size a database is checked at every start: about a second. */
+#define CHECK_MAX_BYTES (256 * 1024 * 1024)
+
 #define TEXT_OF(number) #number
 #define SQL_NUMBER(number) TEXT_OF(number)
 
@@ -268,6 +271,40 @@ check_schema(store *st)
 	return true;
 }
 
+/*
+ * Looks for damage, in the structure of all there is; a large database takes
+ * too long for that to be done at every start.
+ */
+static bool
+check_structure(store *st, bool whatever_size)
+{
+	sqlite3_stmt *stmt;
+	int64_t		pages;
+	int64_t		page_bytes;
+
+	if (!read_pragma(st, "PRAGMA page_count", &pages) ||
+		!read_pragma(st, "PRAGMA page_size", &page_bytes))
+		return false;
+	if (!whatever_size && pages * page_bytes > CHECK_MAX_BYTES)
+		return true;
+	if (sqlite3_prepare_v2(st->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) != SQLITE_OK)
+		return store_fail(st);
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		store_fail(st);
+	else
+	{
+		store_text	verdict = store_column_text(stmt, 0);
+		char		message[200];
+
+		snprintf(message, sizeof(message), "it is damaged: %.*s",
+				 (int) strcspn(verdict.bytes, "\n"), verdict.bytes);
+		if (verdict.len_bytes != 2 || memcmp(verdict.bytes, "ok", 2) != 0)
+			store_fail_because(st, message);
+	}
+	sqlite3_finalize(stmt);
+	return !st->failed;
+}
+
 static bool
 prepare_statements(store *st)
 {
@@ -281,7 +318,7 @@ prepare_statements(store *st)
 }
 
 static bool
-open_database(store *st, const char *path)
+open_database(store *st, const char *path, bool check)
 {
 	int			rc = sqlite3_open_v2(path, &st->db,
 									 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
@@ -290,7 +327,15 @@ open_database(store *st, const char *path)
 	if (st->db == NULL)
 		return store_fail_because(st, "out of memory");
 	if (rc != SQLITE_OK)
-		return store_fail(st);
+	{
+		char		message[200];
+
+		snprintf(message, sizeof(message), "%s: %s", sqlite3_errmsg(st->db),
+				 strerror(sqlite3_system_errno(st->db)));
+		return store_fail_because(st, message);
+	}
+	if (sqlite3_db_readonly(st->db, "main") == 1)
+		return store_fail_because(st, "it cannot be written");
 	sqlite3_extended_result_codes(st->db, 1);
 
 	/* Writing takes the exclusive lock, so a lock held shows here. */
@@ -301,11 +346,11 @@ open_database(store *st, const char *path)
 		return store_fail_because(st, "another program, perhaps another ltdbd, has it open");
 	if (rc != SQLITE_OK)
 		return store_fail(st);
-	return check_schema(st) && prepare_statements(st);
+	return check_schema(st) && check_structure(st, check) && prepare_statements(st);
 }
 
 store *
-store_open(const char *data_dir, char *reason, size_t reason_size)
+store_open(const char *data_dir, bool check, char *reason, size_t reason_size)
 {
 	char		path[PATH_MAX] = ":memory:";
 	store	   *st;
@@ -332,7 +377,7 @@ store_open(const char *data_dir, char *reason, size_t reason_size)
 		snprintf(reason, reason_size, "out of memory");
 		return NULL;
 	}
-	if (!open_database(st, path))
+	if (!open_database(st, path, check))
 	{
 		snprintf(reason, reason_size, "cannot use the database \"%s\": %s", path, st->message);
 		store_close(st);

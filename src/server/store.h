@@ -46,9 +46,10 @@ typedef struct store_item
 
 /*
  * Opens the database in a directory, creating both if missing; in memory if
- * data_dir is NULL.  On failure returns NULL and writes why into reason.
+ * data_dir is NULL.  A database of moderate size is searched for damage, any
+ * if check is true.  On failure returns NULL and writes why into reason.
  */
-extern store *store_open(const char *data_dir, char *reason, size_t reason_size);
+extern store *store_open(const char *data_dir, bool check, char *reason, size_t reason_size);
 extern void store_close(store *st);
 extern bool store_in_transaction(const store *st);
 extern bool store_commit(store *st);
