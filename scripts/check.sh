@@ -9,7 +9,8 @@
 # installation of packages runs as an unprivileged user.  The last line of the
 # output is "N passed, N failed", the exit status 0 only if nothing failed.
 #
-# The suites themselves are suites.sh.
+# The suites themselves are suites.sh; soak, which soak.sh asks for, runs only by
+# itself.
 #
 # Copyright (c) 2026, ltdb_fdw contributors
 #
@@ -30,7 +31,7 @@ while [ $# -gt 0 ]; do
 		*) only=invalid ;;
 	esac
 	case $only in
-		'' | build | unit | sanitize | fuzz | regress | tap) ;;
+		'' | build | unit | sanitize | fuzz | regress | tap | soak) ;;
 		*)
 			echo "usage: check.sh [--keep] [--only build|unit|sanitize|fuzz|regress|tap]" >&2
 			exit 2

@@ -253,23 +253,36 @@ start_cluster()	# CONF
 
 suite_tap()
 {
-	local test name
+	local test
 
 	for test in "$src"/t/*.pl; do
-		[ -f "$test" ] || continue
-		name=$(basename "$test" .pl)
-		(
-			cd "$src" || exit
-			unset PGHOST
-			export PATH="$postgres_bin:$PATH" PGPORT=65432 TESTDIR="$src" \
-				TESTDATADIR="$work/tap/$name" TESTLOGDIR="$work/tap/$name/log" \
-				PG_REGRESS="$pgxs_test/regress/pg_regress"
-			mkdir -p "$TESTLOGDIR"
-			exec timeout --kill-after=10 300 perl -I "$pgxs_test/perl" -I t "$test"
-		) >"$work/log/$name.log" 2>&1 </dev/null
-		# shellcheck disable=SC2046
-		count "$name" $(tally "$work/log/$name.log" $?) "$work/log/$name.log"
+		[ ! -f "$test" ] || run_tap "$test" 300
 	done
+}
+
+run_tap()	# FILE SECONDS
+{
+	local name
+
+	name=$(basename "$1" .pl)
+	(
+		cd "$src" || exit
+		unset PGHOST
+		export PATH="$postgres_bin:$PATH" PGPORT=65432 TESTDIR="$src" \
+			TESTDATADIR="$work/tap/$name" TESTLOGDIR="$work/tap/$name/log" \
+			PG_REGRESS="$pgxs_test/regress/pg_regress"
+		mkdir -p "$TESTLOGDIR"
+		exec timeout --kill-after=10 "$2" perl -I "$pgxs_test/perl" -I t "$1"
+	) >"$work/log/$name.log" 2>&1 </dev/null
+	# shellcheck disable=SC2046
+	count "$name" $(tally "$work/log/$name.log" $?) "$work/log/$name.log"
+}
+
+# Part of suite tap, for longer, with its report.
+suite_soak()
+{
+	run_tap "$src/t/270_soak.pl" $((${LTDB_SOAK_SECONDS:-0} + 600))
+	cat "$work/log/270_soak.log"
 }
 
 wanted()
@@ -300,7 +313,7 @@ fi
 if wanted fuzz; then
 	suite_fuzz
 fi
-if wanted regress || wanted tap; then
+if wanted regress || wanted tap || [ "$only" = soak ]; then
 	postgres_copy "$work/pg"
 	check install make -C "$src" PG_CONFIG="$pg_config" DESTDIR="$work/pg" install
 fi
@@ -309,6 +322,9 @@ if wanted regress; then
 fi
 if wanted tap; then
 	suite_tap
+fi
+if [ "$only" = soak ]; then
+	suite_soak
 fi
 
 echo
