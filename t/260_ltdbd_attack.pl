@@ -13,6 +13,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
+use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
@@ -93,6 +94,9 @@ sub await
 
 # ---- slow ones, who are looked at again at the end ----
 
+# With a server of their own: a crowd would have them turned away sooner.
+my $slow_server = start_server('--login-timeout', $LOGIN, '--stall-timeout', $STALL);
+
 my $handshake = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
   . "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 my $key_text = JSON::PP->new->canonical->encode({ id => '1', type => 'api-key', data => $LtdbdWire::KEY });
@@ -139,7 +143,7 @@ sub be_slow
 	local $SIG{PIPE} = 'IGNORE';
 	for my $peer (values %slow)
 	{
-		$peer->{socket} = raw_connection();
+		$peer->{socket} = raw_connection($slow_server);
 		syswrite($peer->{socket}, $peer->{at_once}) if $peer->{at_once};
 		$peer->{seen} = '';
 	}
@@ -340,7 +344,7 @@ is_serving('after what is no frame');
 	my @strangers = map { raw_connection() } 1 .. 700;
 	is_serving('700 connections that say nothing');
 	cmp_ok(descriptors(), '<', 600, '... of which not all are kept');
-	like(LtdbdWire::server_log($server), qr/\d+ connections have yet to say the key: the oldest are turned away/, '... as the log says');
+	ok(LtdbdWire::server_log($server) =~ /\d+ connections have yet to say the key: the oldest are turned away/, '... as the log says');
 
 	# strangers that come faster than they are served
 	pipe(my $stop_read, my $stop_write) or die "pipe: $!";
@@ -394,6 +398,31 @@ is_serving('after what is no frame');
 	is(stop_server($small), 0, 'it stops in order');
 }
 
+# ---- TLS ----
+
+SKIP: {
+	my $dir = tempdir(CLEANUP => 1);
+	skip 'no openssl', 6
+	  if system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout $dir/key -out $dir/cert >/dev/null 2>&1") != 0;
+	my $tls = start_server('--tls-cert', "$dir/cert", '--tls-key', "$dir/key", '--login-timeout', 1);
+	my $before = descriptors($tls);
+	my @peers = map { raw_connection($tls) } 1 .. 60;
+	syswrite($peers[$_], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03") for 20 .. 39;
+	syswrite($peers[$_], 'GET / HTTP/1.1' x 10) for 40 .. 59;
+	my $handshake_works = sub {
+		return `openssl s_client -connect 127.0.0.1:$tls->{port} </dev/null 2>&1` =~ /BEGIN CERTIFICATE/;
+	};
+	ok($handshake_works->(), 'TLS: 60 that say nothing, half a hello, or plain HTTP keep nobody out');
+	ok(await(sub { descriptors($tls) == $before }, 1 + $SLACK), '... and are cut in time');
+	unlike(`openssl s_client -alpn h2,http/1.1 -connect 127.0.0.1:$tls->{port} </dev/null 2>&1`, qr/ALPN protocol: h2/,
+		'... HTTP/2 is not offered');
+	@peers = map { raw_connection($tls) } 1 .. 700;
+	ok($handshake_works->(), '... nor do 700');
+	cmp_ok(descriptors($tls), '<', 600, '... of which not all are kept');
+	@peers = ();
+	is(stop_server($tls), 0, 'it stops in order');
+}
+
 # ---- peers whose machine is gone ----
 
 {
@@ -427,8 +456,10 @@ is_serving('after what is no frame');
 		}
 		like(pack('H*', $seen), qr/"id":"2","collections"/, '... and is answered') if $name =~ /message byte by byte/;
 	}
-	like(LtdbdWire::server_log($server), qr/closed: $_$/m, "the log has: $_")
-	  for 'not authenticated in time', 'leaves a message unfinished', 'takes none of its answers';
+	ok(LtdbdWire::server_log($slow_server) =~ /closed: $_$/m, "the log has: $_")
+	  for 'not authenticated in time', 'leaves a message unfinished';
+	ok(LtdbdWire::server_log($server) =~ /closed: takes none of its answers$/m, '... and those that take none of their answers');
+	is(stop_server($slow_server), 0, 'it stops in order');
 }
 
 # ---- afterwards ----
