@@ -88,7 +88,7 @@ SKIP: {
 	my $dir = "$top/locked";
 	mkdir $dir or die "mkdir: $!";
 	chmod 0500, $dir;
-	like(refusal($dir), qr/^1 .*cannot use the database "\Q$dir\E.*": unable to open database file: Permission denied$/m,
+	like(refusal($dir), qr/^1 .*cannot use directory "\Q$dir\E": Permission denied$/m,
 		'a directory that cannot be written');
 	like(refusal("$dir/new"), qr/^1 .*cannot create directory "\Q$dir\E\/new": Permission denied$/m, '... nor have a directory made in it');
 	chmod 0700, $dir;
@@ -102,7 +102,7 @@ SKIP: {
 	like(refusal($dir), qr/^1 .*cannot use the database .*: unable to open database file: /m, 'a directory where the file should be');
 	open(my $file, '>', "$top/file") or die "open: $!";
 	close $file;
-	like(refusal("$top/file"), qr/^1 .*cannot use the database .*: unable to open database file: Not a directory$/m,
+	like(refusal("$top/file"), qr/^1 .*cannot use directory "\Q$top\E\/file": Not a directory$/m,
 		'a file where the directory should be');
 }
 

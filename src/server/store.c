@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DATABASE_FILE "ltdb.sqlite"
 
@@ -360,6 +361,15 @@ store_open(const char *data_dir, bool check, char *reason, size_t reason_size)
 		if (mkdir(data_dir, 0700) != 0 && errno != EEXIST)
 		{
 			snprintf(reason, reason_size, "cannot create directory \"%s\": %s",
+					 data_dir, strerror(errno));
+			return NULL;
+		}
+
+		/* SQLite would try less than to write, and blame what it meets then */
+		if ((size_t) snprintf(path, sizeof(path), "%s/.", data_dir) < sizeof(path) &&
+			access(path, R_OK | W_OK | X_OK) != 0)
+		{
+			snprintf(reason, reason_size, "cannot use directory \"%s\": %s",
 					 data_dir, strerror(errno));
 			return NULL;
 		}
