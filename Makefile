@@ -30,6 +30,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/observe.o \
 	src/fdw/reader.o \
 	src/fdw/pairs.o \
+	src/fdw/values.o \
 	src/fdw/scan.o \
 	src/fdw/async.o \
 	src/fdw/explain.o \

@@ -61,18 +61,24 @@ ltfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
 #endif
 }
 
-/* A set-returning function that fills a tuplestore: PostgreSQL 15 and later prepare it. */
+/*
+ * A set-returning function that fills a tuplestore, with rows or with values
+ * of a type that is none; PostgreSQL 15 and later prepare it.
+ */
 static inline void
 ltfdw_init_materialized_srf(FunctionCallInfo fcinfo)
 {
-#if PG_VERSION_NUM >= 160000
-	InitMaterializedSRF(fcinfo, 0);
-#elif PG_VERSION_NUM >= 150000
-	SetSingleFuncCall(fcinfo, 0);
-#else
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TupleDesc	desc = NULL;
+	bool		is_row = rsinfo && IsA(rsinfo, ReturnSetInfo) &&
+		get_call_result_type(fcinfo, NULL, &desc) == TYPEFUNC_COMPOSITE;
+
+#if PG_VERSION_NUM >= 160000
+	InitMaterializedSRF(fcinfo, is_row ? 0 : MAT_SRF_USE_EXPECTED_DESC);
+#elif PG_VERSION_NUM >= 150000
+	SetSingleFuncCall(fcinfo, is_row ? 0 : SRF_SINGLE_USE_EXPECTED);
+#else
 	MemoryContext old;
-	TupleDesc	desc;
 
 	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
 		(rsinfo->allowedModes & SFRM_Materialize) == 0)
@@ -80,12 +86,10 @@ ltfdw_init_materialized_srf(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("set-valued function called in context that cannot accept a set")));
 	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	rsinfo->returnMode = SFRM_Materialize;
 	rsinfo->setResult = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
 											  false, work_mem);
-	rsinfo->setDesc = desc;
+	rsinfo->setDesc = CreateTupleDescCopy(is_row ? desc : rsinfo->expectedDesc);
 	MemoryContextSwitchTo(old);
 #endif
 }

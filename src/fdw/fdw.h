@@ -470,6 +470,11 @@ extern LtfdwPairs *ltfdw_pairs_start(LtfdwConn *conn, const LtfdwTable *table, b
 extern ltdb_next ltfdw_pairs_next(LtfdwPairs *pairs, LtfdwRecord *record, bool wait);
 extern double ltfdw_pairs_count(LtfdwConn *conn, const LtfdwTable *table);
 
+/* in values.c */
+extern List *ltfdw_values_of_run(List *values, List *filters);
+extern LtfdwValue *ltfdw_values_compute(ForeignScanState *node, LtfdwScan *scan);
+extern bool ltfdw_values_same(const LtfdwScan *scan, const LtfdwValue *a, const LtfdwValue *b);
+
 /* in scan.c */
 extern void ltfdw_BeginForeignScan(ForeignScanState *node, int eflags);
 extern bool ltfdw_scan_next_record(ForeignScanState *node, LtfdwRecord *record);

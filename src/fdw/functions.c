@@ -131,27 +131,11 @@ static Rows
 begin_rows(FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
 	Rows		rows;
 
-	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
-		(rsinfo->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-
-	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &rows.desc) != TYPEFUNC_COMPOSITE)
-	{
-		rows.desc = CreateTemplateTupleDesc(1);
-		TupleDescInitEntry(rows.desc, 1, "value", TEXTOID, -1, 0);
-	}
-	rows.store = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
-									   false, work_mem);
-	rsinfo->returnMode = SFRM_Materialize;
-	rsinfo->setResult = rows.store;
-	rsinfo->setDesc = rows.desc;
-	MemoryContextSwitchTo(old);
+	ltfdw_init_materialized_srf(fcinfo);
+	rows.store = rsinfo->setResult;
+	rows.desc = rsinfo->setDesc;
 	rows.item_cxt = AllocSetContextCreate(CurrentMemoryContext, "ltdb_fdw item",
 										  ALLOCSET_DEFAULT_SIZES);
 	return rows;

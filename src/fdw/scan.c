@@ -18,37 +18,8 @@
 #include "write.h"
 
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/datum.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-
-/* Collect the parameters in an expression, into the List that params points to. */
-static bool
-collect_params(Node *node, void *params)
-{
-	List	  **list = params;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-	{
-		*list = lappend(*list, node);
-		return false;
-	}
-	return expression_tree_walker(node, collect_params, params);
-}
-
-/* The expressions on which it depends what a run shows. */
-static List *
-values_of_run(List *values, List *filters)
-{
-	List	   *result = list_copy(values);
-
-	(void) collect_params((Node *) filters, &result);
-	return result;
-}
 
 void
 ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
@@ -73,7 +44,7 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 	scan->order.reverse = intVal(list_nth(private, LTFDW_SCAN_REVERSE));
 	scan->reduction = intVal(list_nth(private, LTFDW_SCAN_REDUCTION));
 
-	scan->value_states = ExecInitExprList(values_of_run(values, filters), &node->ss.ps);
+	scan->value_states = ExecInitExprList(ltfdw_values_of_run(values, filters), &node->ss.ps);
 	scan->key_filter = filters ? ExecInitQual(filters, &node->ss.ps) : NULL;
 	scan->limit_states = ExecInitExprList(list_nth_node(List, plan->fdw_exprs, LTFDW_SCAN_LIMIT),
 										  &node->ss.ps);
@@ -91,57 +62,6 @@ ltfdw_BeginForeignScan(ForeignScanState *node, int eflags)
 }
 
 /* ---- settling what to ask for ---- */
-
-/*
- * The values in the conditions, then the parameters of the key filters, in the
- * current context.  They may be columns of an outer row, which the executor
- * passes as parameters.
- */
-static LtfdwValue *
-compute_values(ForeignScanState *node, LtfdwScan *scan)
-{
-	ExprContext *econtext = node->ss.ps.ps_ExprContext;
-	LtfdwValue *values = palloc0(Max(list_length(scan->value_states), 1) * sizeof(LtfdwValue));
-	int			i = 0;
-	ListCell   *cell;
-
-	foreach(cell, scan->value_states)
-	{
-		ExprState  *state = lfirst_node(ExprState, cell);
-		Oid			type = exprType((Node *) state->expr);
-		LtfdwValue *value = &values[i++];
-		Datum		datum;
-
-		datum = ExecEvalExprSwitchContext(state, econtext, &value->isnull);
-		if (value->isnull)
-			continue;
-
-		/* a copy that does not depend on the outer row, nor on its storage */
-		if (get_typlen(type) == -1)
-			datum = PointerGetDatum(PG_DETOAST_DATUM(datum));
-		value->value = datumCopy(datum, get_typbyval(type), get_typlen(type));
-	}
-	return values;
-}
-
-static bool
-same_values(const LtfdwScan *scan, const LtfdwValue *a, const LtfdwValue *b)
-{
-	int			i = 0;
-	ListCell   *cell;
-
-	foreach(cell, scan->value_states)
-	{
-		Oid			type = exprType((Node *) lfirst_node(ExprState, cell)->expr);
-
-		if (a[i].isnull != b[i].isnull ||
-			(!a[i].isnull && !datumIsEqual(a[i].value, b[i].value,
-										   get_typbyval(type), get_typlen(type))))
-			return false;
-		i++;
-	}
-	return true;
-}
 
 /* Whether a key passes the clauses that look at nothing else. */
 static bool
@@ -373,7 +293,7 @@ start_again(ForeignScanState *node, LtfdwScan *scan)
 	if ((scan->phase != LTFDW_STORED && scan->phase != LTFDW_EMPTY) || scan->limit_states != NIL)
 		return false;
 	old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-	same = same_values(scan, scan->values, compute_values(node, scan));
+	same = ltfdw_values_same(scan, scan->values, ltfdw_values_compute(node, scan));
 	MemoryContextSwitchTo(old);
 	if (same && scan->stored)
 		tuplestore_rescan(scan->stored);
@@ -429,7 +349,7 @@ start(ForeignScanState *node, LtfdwScan *scan)
 
 	forget(scan);
 	old = MemoryContextSwitchTo(scan->query_cxt);
-	scan->values = compute_values(node, scan);
+	scan->values = ltfdw_values_compute(node, scan);
 	scan->query = ltfdw_query_evaluate(scan->conditions, scan->values);
 	if (ltfdw_query_is_empty(&scan->query))
 		scan->phase = LTFDW_EMPTY;
