@@ -12,7 +12,8 @@
  * not before the last one that was acknowledged, nor before one of which a
  * reader has seen anything.
  *
- * 261_ltdbd_crash.pl runs this; the output is TAP.
+ * 261_ltdbd_crash.pl runs this; the output is TAP.  What a request does to a
+ * collection is crash_model.h's.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -27,49 +28,17 @@
 #include <unistd.h>
 
 #include "client/ltdb.h"
+#include "crash_model.h"
 #include "random.h"
 #include "tap.h"
 
 #define KEY "sesame"
 #define WRITERS 4
 #define READERS 2
-#define KEYS 3
-#define SLOTS 8
-#define PAIRS 3
-#define BATCH_MAX 8
 #define IN_FLIGHT_MAX 64
 #define LOAD_MAX_MS 60
 #define PATIENCE_MS 20000
 #define DATA_MAX_BYTES 6000
-
-/* ---- the model: versions, 0 = absent ---- */
-
-typedef struct state
-{
-	unsigned	record[KEYS][SLOTS];
-	unsigned	pair[PAIRS];
-} state;
-
-typedef enum op_kind
-{
-	OP_INSERT,
-	OP_DELETE_RECORDS,
-	OP_DELETE_RECORD,
-	OP_DELETE_KEY,
-	OP_DELETE_COLLECTION,
-	OP_SET_VALUE,
-	OP_DELETE_VALUE
-} op_kind;
-
-typedef struct op
-{
-	op_kind		kind;
-	unsigned	version;
-	int			count;
-	int			key[BATCH_MAX];
-	int			slot[BATCH_MAX];	/* or pair */
-	ltdb_reply *reply;
-} op;
 
 typedef struct writer
 {
@@ -100,52 +69,6 @@ static unsigned long acknowledged;
 static unsigned long unknown;
 static unsigned long unknown_done;
 static bool out_of_order;
-
-static bool
-has_records(const state *st, int key)
-{
-	for (int slot = 0; slot < SLOTS; slot++)
-		if (st->record[key][slot] != 0)
-			return true;
-	return false;
-}
-
-/* With its last key a collection goes, pairs included. */
-static void
-delete_key(state *st, int key)
-{
-	if (!has_records(st, key))
-		return;
-	memset(st->record[key], 0, sizeof(st->record[key]));
-	for (int other = 0; other < KEYS; other++)
-		if (has_records(st, other))
-			return;
-	memset(st, 0, sizeof(*st));
-}
-
-static void
-apply(state *st, const op *o)
-{
-	switch (o->kind)
-	{
-		case OP_INSERT:
-		case OP_DELETE_RECORDS:
-		case OP_DELETE_RECORD:
-			for (int i = 0; i < o->count; i++)
-				st->record[o->key[i]][o->slot[i]] = o->kind == OP_INSERT ? o->version : 0;
-			break;
-		case OP_DELETE_KEY:
-			delete_key(st, o->key[0]);
-			break;
-		case OP_DELETE_COLLECTION:
-			memset(st, 0, sizeof(*st));
-			break;
-		case OP_SET_VALUE:
-		case OP_DELETE_VALUE:
-			st->pair[o->slot[0]] = o->kind == OP_SET_VALUE ? o->version : 0;
-			break;
-	}
-}
 
 /* ---- names and data ---- */
 
