@@ -71,9 +71,14 @@ check()	# NAME COMMAND...
 
 # Counts test results in TAP, or in what pg_regress printed before it spoke
 # TAP.  Prints: passed failed.  A program that has failed without telling of a
-# failed test, or has run fewer tests than it planned, is one failure more.
+# failed test, or has run fewer tests than it planned, is one failure more; so
+# is one whose log is not there.
 tally()	# LOG STATUS
 {
+	[ -f "$1" ] || {
+		echo 0 1
+		return
+	}
 	awk -v status="$2" '
 		/^ok [0-9]+/ || /^(test|     ) .* \.\.\. ok / { passed++ }
 		/^not ok [0-9]+/ {
