@@ -408,7 +408,8 @@ ltfdw_kv_get(PG_FUNCTION_ARGS)
 	text	   *value = NULL;
 
 	ltfdw_reader_start(reader, &query, reading);
-	if (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
+	/* to the end of the answer, which may be wrong there */
+	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
 		value = ltfdw_text_from_ltdb(record.data, "value", table->collection);
 	ltfdw_reader_stop(reader);
 	if (value == NULL)
