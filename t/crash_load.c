@@ -38,7 +38,6 @@
 #define IN_FLIGHT_MAX 64
 #define LOAD_MAX_MS 60
 #define PATIENCE_MS 20000
-#define DATA_MAX_BYTES 6000
 
 typedef struct writer
 {
@@ -70,12 +69,10 @@ static unsigned long unknown;
 static unsigned long unknown_done;
 static bool out_of_order;
 
-/* ---- names and data ---- */
-
-static ltdb_text
-text(const char *string)
+static int
+number_of(const writer *w)
 {
-	return (ltdb_text) {string, strlen(string)};
+	return (int) (w - writers);
 }
 
 static ltdb_text
@@ -83,51 +80,7 @@ collection_of(const writer *w)
 {
 	static const char *const names[] = {"c0", "c1", "c2", "c3"};
 
-	return text(names[w - writers]);
-}
-
-static ltdb_text
-key_name(int key)
-{
-	static const char *const names[] = {"k0", "k1", "k2"};
-
-	return text(names[key]);
-}
-
-static int64_t
-ts_of(int slot)
-{
-	return 1 + 1000 * slot;
-}
-
-/* What a version is stored as: its number, and so much of a letter. */
-static ltdb_text
-data_of(const writer *w, unsigned version, char *memory)
-{
-	int			len = sprintf(memory, "%d %u ", (int) (w - writers), version);
-	int			more = version % 16 == 0 ? version * 7919 % (DATA_MAX_BYTES - 50) : version % 40;
-
-	memset(memory + len, 'a' + version % 26, more);
-	return (ltdb_text) {memory, len + more};
-}
-
-/* The version in what was read, 0 if it is not what was stored. */
-static unsigned
-version_in(const writer *w, ltdb_text data)
-{
-	char		memory[DATA_MAX_BYTES];
-	char		head[32] = "";
-	unsigned	version;
-	int			owner;
-	ltdb_text	expected;
-
-	memcpy(head, data.bytes, data.len_bytes < 31 ? data.len_bytes : 31);
-	if (sscanf(head, "%d %u ", &owner, &version) != 2 || version == 0)
-		return 0;
-	expected = data_of(w, version, memory);
-	if (data.len_bytes != expected.len_bytes || memcmp(data.bytes, memory, data.len_bytes) != 0)
-		return 0;
-	return version;
+	return text(names[number_of(w)]);
 }
 
 /* ---- the server ---- */
@@ -241,7 +194,7 @@ send_op(writer *w, op *o)
 {
 	ltdb_text	collection = collection_of(w);
 	char		memory[DATA_MAX_BYTES];
-	ltdb_text	data = data_of(w, o->version, memory);
+	ltdb_text	data = data_of(number_of(w), o->version, memory);
 	ltdb_record records[BATCH_MAX];
 
 	for (int i = 0; i < o->count; i++)
@@ -315,7 +268,7 @@ drain(writer *w)
 static void
 note_seen(int of, ltdb_text data)
 {
-	unsigned	version = version_in(&writers[of], data);
+	unsigned	version = version_in(number_of(&writers[of]), data);
 
 	if (version > writers[of].seen_version)
 		writers[of].seen_version = version;
@@ -445,7 +398,7 @@ read_records(ltdb_conn *conn, const writer *w, int key, state *st)
 	while ((next = await_item(conn, reply, &item)) == LTDB_ITEM)
 	{
 		int64_t		slot = (item.ts_sec - 1) / 1000;
-		unsigned	version = version_in(w, item.data);
+		unsigned	version = version_in(number_of(w), item.data);
 
 		if (slot < 0 || slot >= SLOTS || item.ts_sec != ts_of(slot) || version == 0)
 			sound = false;
@@ -467,7 +420,7 @@ read_pairs(ltdb_conn *conn, const writer *w, state *st)
 	while ((next = await_item(conn, reply, &item)) == LTDB_ITEM)
 	{
 		int			pair = item.key.bytes[1] - '0';
-		unsigned	version = version_in(w, item.data);
+		unsigned	version = version_in(number_of(w), item.data);
 
 		if (item.key.len_bytes != 2 || pair < 0 || pair >= PAIRS || version == 0)
 			sound = false;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * crash_model.h
- *		What a collection holds after a request, as the protocol says.
+ *		What a collection holds after a request, as the protocol says, and what
+ *		its records are called.
  *
  * Sending the requests, and looking at what is there, is left to those who
  * include this.
@@ -14,6 +15,7 @@
 #define CRASH_MODEL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/ltdb.h"
@@ -22,6 +24,7 @@
 #define SLOTS 8
 #define PAIRS 3
 #define BATCH_MAX 8
+#define DATA_MAX_BYTES 6000
 
 /* What a collection holds: versions of records and pairs, 0 = absent. */
 typedef struct state
@@ -95,6 +98,58 @@ apply(state *st, const op *o)
 			st->pair[o->slot[0]] = o->kind == OP_SET_VALUE ? o->version : 0;
 			break;
 	}
+}
+
+/* ---- names and data ---- */
+
+static ltdb_text
+text(const char *string)
+{
+	return (ltdb_text) {string, strlen(string)};
+}
+
+static ltdb_text
+key_name(int key)
+{
+	static const char *const names[] = {"k0", "k1", "k2"};
+
+	return text(names[key]);
+}
+
+static int64_t
+ts_of(int slot)
+{
+	return 1 + 1000 * slot;
+}
+
+/* What a version is stored as: its number, and so much of a letter. */
+static ltdb_text
+data_of(int owner, unsigned version, char *memory)
+{
+	int			len = sprintf(memory, "%d %u ", owner, version);
+	int			more = version % 16 == 0 ? version * 7919 % (DATA_MAX_BYTES - 50) : version % 40;
+
+	memset(memory + len, 'a' + version % 26, more);
+	return (ltdb_text) {memory, len + more};
+}
+
+/* The version in what was read, 0 if it is not what was stored. */
+static unsigned
+version_in(int owner, ltdb_text data)
+{
+	char		memory[DATA_MAX_BYTES];
+	char		head[32] = "";
+	unsigned	version;
+	int			found;
+	ltdb_text	expected;
+
+	memcpy(head, data.bytes, data.len_bytes < 31 ? data.len_bytes : 31);
+	if (sscanf(head, "%d %u ", &found, &version) != 2 || version == 0)
+		return 0;
+	expected = data_of(owner, version, memory);
+	if (data.len_bytes != expected.len_bytes || memcmp(data.bytes, memory, data.len_bytes) != 0)
+		return 0;
+	return version;
 }
 
 #endif							/* CRASH_MODEL_H */
