@@ -411,7 +411,7 @@ end(session *s)
 	lws_dll2_remove(&s->in_sessions);
 	lws_dll2_remove(&s->in_held);
 	set_deadline(s, LWS_SET_TIMER_USEC_CANCEL);
-	lws_sul_schedule(lws_get_context(s->wsi), 0, &s->message_deadline, NULL, LWS_SET_TIMER_USEC_CANCEL);
+	lws_sul_cancel(&s->message_deadline);
 	dispatch_peer_reset(&s->peer);
 	outbox_clear(&s->out);
 	inbox_clear(&s->in);
