@@ -3,11 +3,11 @@
  * deliver.c
  *		Sends write sets, in an order that loses nothing on the way.
  *
- * First what is added, then what is erased, then what comes in the place of
- * what was erased, then single deletions; each part of all the sets is
- * acknowledged before the next begins.  So if the sending fails in the middle,
- * a record that was to move, within a collection or from one to another, may
- * be found at both places, but not at none.
+ * First what is added, then what is erased, but for what was added there, then
+ * single deletions; each part of all the sets is acknowledged before the next
+ * begins.  So if the sending fails in the middle, a record is as it was or as
+ * it was to be, and one that was to move, within a collection or from one to
+ * another, may be found at both places, but not at none.
  *
  * What a set is made of is writeset.c's business, how something is erased
  * erase.c's.
@@ -79,20 +79,24 @@ send_delete(text *key, const LtfdwWrite *write, void *arg)
 	ltfdw_sender_delete(sender_of(delivery, write->writer), &record);
 }
 
-/* Whether the collection's other kind is to be erased as well. */
+/* Whether nothing is to be left of the collection, of its other kind neither. */
 static bool
-other_kind_is_erased(const Delivery *delivery, const Delivery *all, int count)
+drops_collection(const Delivery *delivery, const Delivery *all, int count)
 {
 	const LtfdwTable *mine = delivery->destination->table;
 	int			writer;
 
+	if (!ltfdw_writeset_is_erased(delivery->destination->writes, &writer) ||
+		ltfdw_writeset_stores_any(delivery->destination->writes))
+		return false;
 	for (int i = 0; i < count; i++)
 	{
 		const LtfdwTable *other = all[i].destination->table;
 
 		if (other->kind != mine->kind && other->serverid == mine->serverid &&
 			strcmp(other->collection, mine->collection) == 0)
-			return ltfdw_writeset_is_erased(all[i].destination->writes, &writer);
+			return ltfdw_writeset_is_erased(all[i].destination->writes, &writer) &&
+				!ltfdw_writeset_stores_any(all[i].destination->writes);
 	}
 	return false;
 }
@@ -109,7 +113,7 @@ erase_keys_as(Delivery *delivery, int writer, const LtfdwErasedKey *keys, int co
 			mine[nmine++] = keys[i];
 	if (nmine > 0)
 		ltfdw_erase_keys(connection_of(delivery, writer), delivery->destination->table,
-						 mine, nmine);
+						 delivery->destination->writes, mine, nmine);
 	pfree(mine);
 }
 
@@ -117,7 +121,7 @@ static void
 erase(Delivery *delivery, const Delivery *all, int count)
 {
 	const LtfdwDestination *destination = delivery->destination;
-	bool		other_erased = other_kind_is_erased(delivery, all, count);
+	bool		drops = drops_collection(delivery, all, count);
 	int			writer;
 
 	if (!ltfdw_writeset_is_erased(destination->writes, &writer))
@@ -131,10 +135,14 @@ erase(Delivery *delivery, const Delivery *all, int count)
 		return;
 	}
 	delivery->sent++;
-	if (destination->table->kind == LTFDW_RECORDS)
-		ltfdw_erase_records(connection_of(delivery, writer), destination->table, other_erased);
-	else if (!other_erased)
-		ltfdw_erase_pairs(connection_of(delivery, writer), destination->table);
+	if (destination->table->kind == LTFDW_PAIRS && !drops)
+		ltfdw_erase_pairs(connection_of(delivery, writer), destination->table,
+						  destination->writes);
+	else if (destination->table->kind == LTFDW_RECORDS && drops)
+		ltfdw_erase_collection(connection_of(delivery, writer), destination->table);
+	else if (destination->table->kind == LTFDW_RECORDS)
+		ltfdw_erase_records(connection_of(delivery, writer), destination->table,
+							destination->writes);
 }
 
 static void

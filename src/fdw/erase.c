@@ -9,6 +9,9 @@
  * key is to be left, one key's records are deleted one by one, after the
  * others: that leaves an empty collection, and the pairs.
  *
+ * What the transaction stores in the place of what it erases was sent before,
+ * and stays: the other records of such a key are deleted one by one.
+ *
  * Between the statement that erases a key and the commit that sends it, others
  * may have added to the key.  What is newer than all that the statement has
  * seen is left alone: then the others are deleted one by one, too.
@@ -36,6 +39,7 @@ typedef struct Eraser
 {
 	LtfdwConn  *conn;
 	const LtfdwTable *table;
+	const LtfdwWriteSet *writes;	/* what they store stays; NULL = nothing */
 	ltdb_text	collection;
 	LtfdwSender *sender;
 	Target	   *targets;		/* by the bytes of the key */
@@ -45,9 +49,9 @@ typedef struct Eraser
 } Eraser;
 
 static Eraser
-begin(LtfdwConn *conn, const LtfdwTable *table)
+begin(LtfdwConn *conn, const LtfdwTable *table, const LtfdwWriteSet *writes)
 {
-	Eraser		eraser = {conn, table};
+	Eraser		eraser = {conn, table, writes};
 
 	eraser.collection = ltfdw_text_to_ltdb(table->collection, strlen(table->collection));
 	eraser.sender = ltfdw_sender_new(conn, table);
@@ -204,7 +208,23 @@ take_all_keys(Eraser *eraser)
 
 /* ---- erasing ---- */
 
-/* Delete the records of a key one by one, but none that is newer. */
+/* Whether the transaction stores something of a key in an interval. */
+static bool
+stores(const Eraser *eraser, ltdb_text key, LtfdwInterval interval)
+{
+	text	   *here;
+	bool		result;
+
+	/* what cannot be a text here is none of our keys */
+	if (eraser->writes == NULL || !ltfdw_text_fits_here(key))
+		return false;
+	here = ltfdw_text_from_ltdb(key, "key", eraser->table->collection);
+	result = ltfdw_writeset_stores(eraser->writes, here, interval);
+	pfree(here);
+	return result;
+}
+
+/* Delete the records of a key one by one, but none that is newer, or stored by us. */
 static void
 delete_each(const Eraser *eraser, const Target *target)
 {
@@ -218,9 +238,11 @@ delete_each(const Eraser *eraser, const Target *target)
 	ltfdw_reader_start(reader, &query, reading);
 	while (ltfdw_reader_next(reader, &record, true) == LTDB_ITEM)
 	{
+		LtfdwInterval second = {record.ts_sec, record.ts_sec};
 		ltdb_record identity = {target->key, record.ts_sec, {"", 0}};
 
-		ltfdw_sender_delete(eraser->sender, &identity);
+		if (eraser->writes == NULL || !ltfdw_writeset_stores(eraser->writes, key, second))
+			ltfdw_sender_delete(eraser->sender, &identity);
 	}
 	ltfdw_reader_stop(reader);
 	ltfdw_sender_finish(eraser->sender);
@@ -230,9 +252,11 @@ delete_each(const Eraser *eraser, const Target *target)
 static bool
 can_delete_whole(Eraser *eraser, const Target *target)
 {
+	LtfdwInterval always = {PG_INT64_MIN, PG_INT64_MAX};
+
 	if (!target->present)
 		return false;
-	if (target->newest_sec <= target->until_sec)
+	if (target->newest_sec <= target->until_sec && !stores(eraser, target->key, always))
 		return true;
 	delete_each(eraser, target);
 	eraser->others = true;
@@ -263,9 +287,10 @@ erase_targets(Eraser *eraser, bool pairs)
 
 /* Erase keys, and nothing that came after what is known of them. */
 void
-ltfdw_erase_keys(LtfdwConn *conn, const LtfdwTable *table, const LtfdwErasedKey *keys, int count)
+ltfdw_erase_keys(LtfdwConn *conn, const LtfdwTable *table, const LtfdwWriteSet *writes,
+				 const LtfdwErasedKey *keys, int count)
 {
-	Eraser		eraser = begin(conn, table);
+	Eraser		eraser = begin(conn, table, writes);
 	bool		pairs = has_pairs(&eraser);
 
 	for (int i = 0; i < count; i++)
@@ -285,16 +310,25 @@ ltfdw_erase_keys(LtfdwConn *conn, const LtfdwTable *table, const LtfdwErasedKey 
 	erase_targets(&eraser, pairs);
 }
 
-/* Erase all records of a collection, and its pairs with them or not. */
+/* Erase a collection, records and pairs. */
 void
-ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table, bool with_pairs)
+ltfdw_erase_collection(LtfdwConn *conn, const LtfdwTable *table)
 {
-	Eraser		eraser = begin(conn, table);
+	LtfdwSender *sender = ltfdw_sender_new(conn, table);
 
-	if (with_pairs || !has_pairs(&eraser))
+	ltfdw_sender_delete_collection(sender);
+	ltfdw_sender_finish(sender);
+}
+
+/* Erase all records of a collection. */
+void
+ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table, const LtfdwWriteSet *writes)
+{
+	Eraser		eraser = begin(conn, table, writes);
+
+	if (!ltfdw_writeset_stores_any(writes) && !has_pairs(&eraser))
 	{
-		ltfdw_sender_delete_collection(eraser.sender);
-		ltfdw_sender_finish(eraser.sender);
+		ltfdw_erase_collection(conn, table);
 		return;
 	}
 	take_all_keys(&eraser);
@@ -303,9 +337,9 @@ ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table, bool with_pairs)
 
 /* Erase all pairs of a collection, one by one: LTDB has no other way. */
 void
-ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table)
+ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table, const LtfdwWriteSet *writes)
 {
-	Eraser		eraser = begin(conn, table);
+	Eraser		eraser = begin(conn, table, writes);
 	LtfdwReply *owned = ltfdw_reply_own(ltdb_send_list_keys(ltfdw_connection_handle(conn),
 															eraser.collection));
 	ltdb_record item;
@@ -323,7 +357,8 @@ ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table)
 	{
 		ltdb_record pair = {eraser.targets[i].key};
 
-		ltfdw_sender_delete(eraser.sender, &pair);
+		if (!stores(&eraser, pair.key, ltfdw_pair_interval))
+			ltfdw_sender_delete(eraser.sender, &pair);
 	}
 	ltfdw_sender_finish(eraser.sender);
 }

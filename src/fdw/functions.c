@@ -349,7 +349,7 @@ ltfdw_delete_collection(PG_FUNCTION_ARGS)
 		end_of_writing(records);
 	}
 	else
-		ltfdw_erase_records(ltfdw_connection_get(GetUserId(), table->serverid), table, true);
+		ltfdw_erase_collection(ltfdw_connection_get(GetUserId(), table->serverid), table);
 	PG_RETURN_VOID();
 }
 

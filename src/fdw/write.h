@@ -26,12 +26,11 @@ typedef struct LtfdwWrite
 typedef enum LtfdwPart
 {
 	LTFDW_ADDED,				/* records to store */
-	LTFDW_ERASED,				/* keys, or the collection, to erase */
-	LTFDW_REPLACING,			/* records to store where something was erased */
+	LTFDW_ERASED,				/* keys, or the collection, to erase; not what is added */
 	LTFDW_REMOVED				/* records to delete */
 } LtfdwPart;
 
-#define LTFDW_NPARTS 4
+#define LTFDW_NPARTS 3
 
 /* A key whose records are to be erased. */
 typedef struct LtfdwErasedKey
@@ -107,6 +106,8 @@ extern bool ltfdw_writeset_seek(const LtfdwWriteSet *set, text *key, LtfdwInterv
 extern void ltfdw_writeset_add_keys(const LtfdwWriteSet *set, LtfdwInterval interval,
 									CommandId cid, LtfdwKeys *keys);
 extern bool ltfdw_writeset_is_erased(const LtfdwWriteSet *set, int *writer);
+extern bool ltfdw_writeset_stores(const LtfdwWriteSet *set, text *key, LtfdwInterval interval);
+extern bool ltfdw_writeset_stores_any(const LtfdwWriteSet *set);
 extern bool ltfdw_writeset_may_have(const LtfdwWriteSet *set, LtfdwPart part);
 extern int64 ltfdw_writeset_count(const LtfdwWriteSet *set);
 extern void ltfdw_writeset_walk(const LtfdwWriteSet *set, LtfdwPart wanted,
@@ -132,9 +133,12 @@ extern void ltfdw_bypass_forget(void);
 extern void ltfdw_deliver(List *destinations);
 
 /* in erase.c */
-extern void ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table, bool with_pairs);
+extern void ltfdw_erase_collection(LtfdwConn *conn, const LtfdwTable *table);
+extern void ltfdw_erase_records(LtfdwConn *conn, const LtfdwTable *table,
+								const LtfdwWriteSet *writes);
 extern void ltfdw_erase_keys(LtfdwConn *conn, const LtfdwTable *table,
-							 const LtfdwErasedKey *keys, int count);
-extern void ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table);
+							 const LtfdwWriteSet *writes, const LtfdwErasedKey *keys, int count);
+extern void ltfdw_erase_pairs(LtfdwConn *conn, const LtfdwTable *table,
+							  const LtfdwWriteSet *writes);
 
 #endif							/* LTFDW_WRITE_H */

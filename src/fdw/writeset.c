@@ -321,6 +321,36 @@ ltfdw_writeset_is_erased(const LtfdwWriteSet *set, int *writer)
 	return set->erased != NULL;
 }
 
+/* Whether a record of a key in an interval is to be stored. */
+bool
+ltfdw_writeset_stores(const LtfdwWriteSet *set, text *key, LtfdwInterval interval)
+{
+	LtfdwWrite	write;
+
+	while (ltfdw_writeset_seek(set, key, interval, false, InvalidCommandId, &write))
+	{
+		if (!write.deleted)
+			return true;
+		interval.from_sec = write.ts_sec + 1;
+	}
+	return false;
+}
+
+/* Whether any record is to be stored. */
+bool
+ltfdw_writeset_stores_any(const LtfdwWriteSet *set)
+{
+	LtfdwInterval always = {PG_INT64_MIN, PG_INT64_MAX};
+	int64		nkeys = ltfdw_writetree_count(set->tree);
+	WriteKey  **nodes = ltfdw_writetree_keys(set->tree, false);
+	bool		result = false;
+
+	for (int64 i = 0; i < nkeys && !result; i++)
+		result = ltfdw_writeset_stores(set, nodes[i]->key, always);
+	pfree(nodes);
+	return result;
+}
+
 /* What is to become of an entry; false if nothing. */
 static bool
 part_of(const WriteEntry *entry, const WriteStep *erasure, LtfdwPart *part)
@@ -330,7 +360,7 @@ part_of(const WriteEntry *entry, const WriteStep *erasure, LtfdwPart *part)
 	if (step == NULL || is_before(step, erasure))
 		return false;
 	if (!step->deleted)
-		*part = erasure ? LTFDW_REPLACING : LTFDW_ADDED;
+		*part = LTFDW_ADDED;
 	else if (erasure)
 		return false; /* what was put after the erasure, and deleted again */
 	else
@@ -347,7 +377,6 @@ ltfdw_writeset_may_have(const LtfdwWriteSet *set, LtfdwPart part)
 		case LTFDW_ADDED:
 			return true;
 		case LTFDW_ERASED:
-		case LTFDW_REPLACING:
 			return set->has_erasures;
 		case LTFDW_REMOVED:
 			return set->has_deletions;
