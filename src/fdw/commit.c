@@ -44,9 +44,8 @@ find_destination(const LtfdwTable *table)
 	{
 		LtfdwDestination *destination = lfirst(cell);
 
-		if (destination->table->serverid == table->serverid &&
-			destination->table->kind == table->kind &&
-			strcmp(destination->table->collection, table->collection) == 0)
+		if (destination->table->kind == table->kind &&
+			ltfdw_same_collection(destination->table, table))
 			return destination;
 	}
 	return NULL;

@@ -93,8 +93,7 @@ drops_collection(const Delivery *delivery, const Delivery *all, int count)
 	{
 		const LtfdwTable *other = all[i].destination->table;
 
-		if (other->kind != mine->kind && other->serverid == mine->serverid &&
-			strcmp(other->collection, mine->collection) == 0)
+		if (other->kind != mine->kind && ltfdw_same_collection(other, mine))
 			return ltfdw_writeset_is_erased(all[i].destination->writes, &writer) &&
 				!ltfdw_writeset_stores_any(all[i].destination->writes);
 	}

@@ -39,7 +39,7 @@ typedef struct Eraser
 {
 	LtfdwConn  *conn;
 	const LtfdwTable *table;
-	const LtfdwWriteSet *writes;	/* what they store stays; NULL = nothing */
+	const LtfdwWriteSet *writes;	/* what they store stays */
 	ltdb_text	collection;
 	LtfdwSender *sender;
 	Target	   *targets;		/* by the bytes of the key */
@@ -216,7 +216,7 @@ stores(const Eraser *eraser, ltdb_text key, LtfdwInterval interval)
 	bool		result;
 
 	/* what cannot be a text here is none of our keys */
-	if (eraser->writes == NULL || !ltfdw_text_fits_here(key))
+	if (!ltfdw_text_fits_here(key))
 		return false;
 	here = ltfdw_text_from_ltdb(key, "key", eraser->table->collection);
 	result = ltfdw_writeset_stores(eraser->writes, here, interval);
@@ -241,7 +241,7 @@ delete_each(const Eraser *eraser, const Target *target)
 		LtfdwInterval second = {record.ts_sec, record.ts_sec};
 		ltdb_record identity = {target->key, record.ts_sec, {"", 0}};
 
-		if (eraser->writes == NULL || !ltfdw_writeset_stores(eraser->writes, key, second))
+		if (!ltfdw_writeset_stores(eraser->writes, key, second))
 			ltfdw_sender_delete(eraser->sender, &identity);
 	}
 	ltfdw_reader_stop(reader);

@@ -372,6 +372,7 @@ extern LtfdwTable *ltfdw_table_load(Relation rel);
 extern LtfdwTable *ltfdw_table_load_by_oid(Oid relid);
 extern LtfdwTable *ltfdw_table_of_collection(Oid serverid, LtfdwKind kind,
 											 const char *collection);
+extern bool ltfdw_same_collection(const LtfdwTable *a, const LtfdwTable *b);
 extern bool ltfdw_table_updatable(Oid relid);
 extern bool ltfdw_table_truncatable(Oid relid);
 

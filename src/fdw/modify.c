@@ -150,7 +150,7 @@ ltfdw_statement_reads(EState *estate, const LtfdwTable *table, Index target)
 			continue;
 		rel = table_open(rte->relid, AccessShareLock);
 		other = ltfdw_table_load(rel);
-		same = other->kind == table->kind && strcmp(other->collection, table->collection) == 0;
+		same = other->kind == table->kind && ltfdw_same_collection(other, table);
 		table_close(rel, NoLock);
 		if (same)
 			return true;

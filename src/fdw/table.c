@@ -114,6 +114,13 @@ ltfdw_table_load(Relation rel)
 	return result;
 }
 
+/* Whether two tables are of one collection, be it records or pairs of it. */
+bool
+ltfdw_same_collection(const LtfdwTable *a, const LtfdwTable *b)
+{
+	return a->serverid == b->serverid && strcmp(a->collection, b->collection) == 0;
+}
+
 /* For the planner, which holds a lock on the table already. */
 LtfdwTable *
 ltfdw_table_load_by_oid(Oid relid)
