@@ -64,7 +64,7 @@ REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS = --launcher='$(srcdir_abs)/scripts/with-ltdbd' --load-extension=ltdb_fdw
 TAP_TESTS = 1
 
-SHLIB_LINK = -lwebsockets -ljansson -lssl -lcrypto -lpthread
+SHLIB_LINK = -lwebsockets -lwslay -ljansson -lssl -lcrypto -lpthread
 
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
@@ -117,7 +117,7 @@ build/tested.a: $(TESTED_OBJS)
 	$(AR) cr $@ $^
 
 build/unit_%: t/unit_%.c build/tested.a $(PLAIN_HDRS)
-	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< build/tested.a -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
+	$(CC) $(PLAIN_CFLAGS) -Isrc -DFIXTURES_DIR='"$(srcdir_abs)/t/fixtures"' -o $@ $< build/tested.a -lwebsockets -lwslay -ljansson -lsqlite3 -lssl -lcrypto -lpthread
 
 # What TAP tests preload.
 build/slow_resolver.so: t/slow_resolver.c
@@ -126,7 +126,7 @@ build/slow_resolver.so: t/slow_resolver.c
 
 # What TAP tests run.
 build/crash_load: t/crash_load.c build/tested.a $(PLAIN_HDRS)
-	$(CC) $(PLAIN_CFLAGS) -Isrc -o $@ $< build/tested.a -lwebsockets -ljansson -lsqlite3 -lssl -lcrypto -lpthread
+	$(CC) $(PLAIN_CFLAGS) -Isrc -o $@ $< build/tested.a -lwebsockets -lwslay -ljansson -lsqlite3 -lssl -lcrypto -lpthread
 
 tap_programs: build/slow_resolver.so build/crash_load
 

@@ -5,7 +5,7 @@
  *
  * The connection has several requests on their way.  A byte says how long the
  * next piece of a message is, whether the message ends with it, and whether the
- * replies are read then.  What libwebsockets makes of frames is its own business.
+ * replies are read then.  What is made of frames is tried by frames.c.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *

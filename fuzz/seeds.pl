@@ -95,6 +95,13 @@ for my $line (split /\n/, content("$tests/samples.h"))
 	seed('reader', $text);
 }
 
+# ---- frames ----
+
+seed('frames', $_)
+  for "\x81\x02ok\x81\x00", "\x01\x01a\x89\x01p\x00\x01b\x8A\x00\x80\x01c", "\x88\x05\x03\xE8bye",
+  "\x82\x7E" . pack('n', 300) . 'x' x 300 . "\x81\x01y", "\x81\x7F" . pack('Q>', 70_000) . 'z' x 3_000,
+  "\x81\x82mask\x00\x00", "\xC1\x01x", "\x80\x01x", "\x09\x01x", "\x83\x01x";
+
 # ---- urls ----
 
 seed('url', $_)

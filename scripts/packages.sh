@@ -133,7 +133,7 @@ clang_runtime()
 # Fills the array wanted for demo, check or bench.
 find_wanted()
 {
-	wanted=(gcc make libc6-dev libwebsockets-dev libssl-dev libjansson-dev libsqlite3-dev)
+	wanted=(gcc make libc6-dev libwebsockets-dev libwslay-dev libssl-dev libjansson-dev libsqlite3-dev)
 	if [ "$1" = check ]; then
 		# shellcheck disable=SC2207
 		wanted+=(binutils clang $(clang_runtime) perl libipc-run-perl openssl valgrind)

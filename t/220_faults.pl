@@ -189,7 +189,11 @@ my @faults = (
 	(map { ([ "close $_", { answer => "close $_" }, '08006' ], [ "close $_, once", { answer => "close $_", times => 1 }, 'rows' ]) }
 		1001, 1012),
 	(map { ([ $_, { answer => $_ }, "08006 $malformed" ], [ "$_, once", { answer => $_, times => 1 }, 'rows' ]) }
-		'a truncated frame', 'a reserved opcode', 'a reserved bit', 'a continuation of nothing', 'an impossible frame', 'garbage'),
+		'a reserved opcode', 'a reserved bit', 'a continuation of nothing', 'an impossible frame', 'garbage'),
+
+	# whoever wants one record has it before the frame is found to be cut
+	[ 'a truncated frame', { answer => 'a truncated frame' }, "rows 08006 $malformed" ],
+	[ 'a truncated frame, once', { answer => 'a truncated frame', times => 1 }, 'rows' ],
 
 	# of the second answer, of those who need two: what the first has brought is not lost, nor comes twice
 	(map { [ "$_, second", { answer => $_, after => 2, times => 1 }, 'rows' ] }

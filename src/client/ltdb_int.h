@@ -15,6 +15,7 @@
 #define LTDB_INT_H
 
 #include <signal.h>
+#include <sys/types.h>
 
 #include "ltdb.h"
 
@@ -78,6 +79,7 @@ extern ltdbp_tls *ltdbp_tls_new(const ltdb_tls_options *options, const char *hos
 extern void *ltdbp_tls_context(ltdbp_tls *tls);
 extern void ltdbp_tls_remember(ltdbp_tls *tls, void *ssl, int fd);
 extern void ltdbp_tls_hear_out(ltdbp_tls *tls, bool in_use);
+extern ssize_t ltdbp_tls_read(ltdbp_tls *tls, void *ssl, char *bytes, size_t size);
 extern void ltdbp_tls_forget(ltdbp_tls *tls);
 extern const char *ltdbp_tls_reason(const ltdbp_tls *tls);
 extern void ltdbp_tls_free(ltdbp_tls *tls);
@@ -326,6 +328,58 @@ extern void ltdbp_dial_start(ltdb_conn *conn);
 extern void ltdbp_dial_poll(ltdb_conn *conn);
 extern void ltdbp_dial_end(ltdb_conn *conn);
 
+/* ---- frames.c: received WebSocket frames ---- */
+
+/* The most that a control frame can hold (RFC 6455, section 5.5). */
+#define LTDBP_CONTROL_BYTES 125
+
+typedef enum ltdbp_frame
+{
+	LTDBP_FRAME_MORE,			/* feed it */
+	LTDBP_FRAME_DATA,			/* a piece of a message */
+	LTDBP_FRAME_PING,
+	LTDBP_FRAME_CLOSE,
+	LTDBP_FRAME_BAD
+} ltdbp_frame;
+
+typedef struct ltdbp_piece
+{
+	char	   *bytes;
+	size_t		len_bytes;
+	bool		final;			/* the message ends with it */
+} ltdbp_piece;
+
+typedef struct ltdbp_frames ltdbp_frames;
+
+extern ltdbp_frames *ltdbp_frames_new(void);
+extern void ltdbp_frames_feed(ltdbp_frames *frames, const char *bytes, size_t len);
+extern ltdbp_frame ltdbp_frames_next(ltdbp_frames *frames, ltdbp_piece *piece);
+extern const char *ltdbp_frames_flaw(const ltdbp_frames *frames);
+extern void ltdbp_frames_free(ltdbp_frames *frames);
+
+/* ---- stream.c: what arrives at an open socket ---- */
+
+typedef struct ltdbp_stream
+{
+	bool		started;
+	int			fd;				/* lent */
+	void	   *ssl;			/* the SSL on it, lent; NULL = none */
+	ltdbp_frames *frames;
+	char	   *inbox;
+	bool		more;			/* there may be more than the socket announces */
+	bool		pong_due;
+	char		pong[LTDBP_CONTROL_BYTES];
+	size_t		pong_len;
+} ltdbp_stream;
+
+extern bool ltdbp_stream_start(ltdbp_stream *stream, int fd, void *ssl);
+extern void ltdbp_stream_read(ltdb_conn *conn);
+extern void ltdbp_stream_end(ltdbp_stream *stream);
+
+/* ---- log.c: what libwebsockets has to say ---- */
+
+extern void ltdbp_log_keep(void);
+
 /* ---- socket.c: libwebsockets ---- */
 
 struct lws;
@@ -356,11 +410,12 @@ typedef struct ltdbp_socket
 	char		reason[LTDBP_REASON_BYTES];
 	unsigned char *chunk;		/* piece to send, room for the frame in front */
 	size_t		sent_bytes;		/* of the message being sent */
-	size_t		round_bytes;	/* received in this call of service */
+	ltdbp_stream stream;		/* what arrives, once the socket is open */
 } ltdbp_socket;
 
 extern void ltdbp_socket_open(ltdb_conn *conn, const char *address);
 extern void ltdbp_socket_fail(ltdbp_socket *socket, const char *reason);
+extern void ltdbp_socket_closed(ltdbp_socket *socket, const char *contents, size_t len);
 extern void ltdbp_socket_service(ltdb_conn *conn);
 extern void ltdbp_socket_close(ltdbp_socket *socket);
 extern int	ltdbp_socket_fd(const ltdbp_socket *socket);

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * socket.c
- *		The WebSocket: the one place that knows libwebsockets.
+ *		The WebSocket: with log.c, the one place that knows libwebsockets.
  *
  * One lws context for each connection, driven from the caller's wait loop by
- * lws_service() that does not wait.  The callback merely moves bytes and
+ * lws_service() that does not wait.  It connects, shakes hands and sends; what
+ * arrives after that is left to stream.c.  The callback merely moves bytes and
  * notes what happened in struct ltdbp_socket; what that means is decided by
  * conn.c, and contexts are destroyed outside of callbacks only.
  *
@@ -35,85 +36,27 @@
  */
 #define CHUNK_BYTES (64 * 1024)
 
-#define RECEIVE_BYTES (64 * 1024)
-
-/* The bounds of one call of service, after which the caller gets a look in. */
+/* The bound of one call of service, after which the caller gets a look in. */
 #define MAX_ROUNDS 16
-#define MAX_ROUND_BYTES (1024 * 1024)
 
 /* Steps a connection in the making may take without waiting for the peer. */
 #define CONNECT_ROUNDS 4
 
-/* The second is for writing: what is queued here, or lws' reply to a ping. */
-#define OPEN_ROUNDS 2
-
 /* The descriptors of a context: the socket, and lws' own event pipe. */
 #define MAX_FDS 8
 
-/* First byte of a WebSocket close frame. */
-#define CLOSE_FRAME 0x88
-
 #define NOT_REACHED "connection refused or host unreachable"
-
-#define LOG_LINES 8
-#define LOG_LINE_BYTES 256
 
 static int	callback(struct lws *wsi, enum lws_callback_reasons reason,
 					 void *user, void *in, size_t len);
 
 static const struct lws_protocols protocols[] = {
-	{.name = "ltdb", .callback = callback, .rx_buffer_size = RECEIVE_BYTES},
+	{.name = "ltdb", .callback = callback, .rx_buffer_size = CHUNK_BYTES},
 	{.name = NULL}
 };
 
 /* No pings, and no hanging up for want of a pong: deadlines are conn.c's. */
 static const lws_retry_bo_t no_keepalive = {0};
-
-/* ---- the log of the library, which is process-wide ---- */
-
-static char log_lines[LOG_LINES][LOG_LINE_BYTES];
-static unsigned log_first;
-static unsigned log_count;
-
-/* The oldest line gives way. */
-static void
-keep_log_line(int level, const char *line)
-{
-	char	   *slot;
-
-	/* said about every context, as create_context() wants no proxy */
-	if (strstr(line, "http_proxy needs to be") != NULL)
-		return;
-	if (log_count == LOG_LINES)
-	{
-		log_first = (log_first + 1) % LOG_LINES;
-		log_count--;
-	}
-	slot = log_lines[(log_first + log_count) % LOG_LINES];
-	log_count++;
-	ltdbp_copy_message(slot, LOG_LINE_BYTES, line, strcspn(line, "\n"));
-}
-
-bool
-ltdb_log_take(char *line, size_t line_size)
-{
-	if (log_count == 0)
-		return false;
-	snprintf(line, line_size, "%s", log_lines[log_first]);
-	log_first = (log_first + 1) % LOG_LINES;
-	log_count--;
-	return true;
-}
-
-static void
-route_log(void)
-{
-	static bool routed = false;
-
-	if (!routed)
-		lws_set_log_level(LLL_ERR | LLL_WARN, keep_log_line);
-	routed = true;
-}
 
 /* ---- callbacks ---- */
 
@@ -162,48 +105,37 @@ connection_error(ltdb_conn *conn, struct lws *wsi, const char *in, size_t len)
 	end(socket, text);
 }
 
-static void
-peer_closes(ltdbp_socket *socket, const unsigned char *in, size_t len)
+/* The peer has sent a close frame with these contents. */
+void
+ltdbp_socket_closed(ltdbp_socket *socket, const char *contents, size_t len)
 {
 	/* a frame without a code stands for 1005 (RFC 6455, section 7.4.1) */
 	char		text[64];
 
 	if (socket->state == LTDBP_SOCKET_ENDED)
 		return;
-	socket->close_code = len >= 2 ? in[0] << 8 | in[1] : 1005;
+	socket->close_code = len >= 2 ?
+		(unsigned char) contents[0] << 8 | (unsigned char) contents[1] : 1005;
 	snprintf(text, sizeof(text), "server closed the connection with code %d", socket->close_code);
 	end(socket, text);
 }
 
-/* Returns -1, as the callback does, to have lws close the connection. */
+/*
+ * What lws has received together with the handshake.  Returns -1, as the
+ * callback does, to have lws close the connection.
+ */
 static int
 receive(ltdb_conn *conn, struct lws *wsi, char *in, size_t len)
 {
 	ltdbp_socket *socket = &conn->socket;
 	bool		final = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
 
-	socket->round_bytes += len;
 	if (socket->state != LTDBP_SOCKET_OPEN)
 		return -1;
 	if (ltdbp_receive(conn, in, len, final))
 		return 0;
 	end(socket, conn->violated ? conn->violation : "connection failed");
 	return -1;
-}
-
-/*
- * Sending has failed: a server that refuses a message before all of it was
- * sent says so and hangs up, and lws would close without having read that.
- */
-static void
-read_farewell(ltdb_conn *conn, struct lws *wsi)
-{
-	unsigned char frame[4];
-
-	if (!conn->url.tls &&
-		recv(lws_get_socket_fd(wsi), frame, sizeof(frame), MSG_DONTWAIT) == sizeof(frame) &&
-		frame[0] == CLOSE_FRAME && frame[1] >= 2)
-		peer_closes(&conn->socket, frame + 2, 2);
 }
 
 /* What TLS has been told last, before the connection ends. */
@@ -215,6 +147,30 @@ hear_out(ltdbp_socket *socket, struct lws *wsi)
 }
 
 static int
+fail_to_send(ltdb_conn *conn)
+{
+	/* a server that refuses a message before all of it was sent says why and hangs up */
+	if (conn->socket.stream.started)
+		ltdbp_stream_read(conn);
+	end(&conn->socket, "connection lost while sending");
+	return -1;
+}
+
+static int
+send_pong(ltdb_conn *conn, struct lws *wsi)
+{
+	ltdbp_stream *stream = &conn->socket.stream;
+	unsigned char room[LWS_PRE + LTDBP_CONTROL_BYTES];
+
+	stream->pong_due = false;
+	memcpy(room + LWS_PRE, stream->pong, stream->pong_len);
+	if (lws_write(wsi, room + LWS_PRE, stream->pong_len, LWS_WRITE_PONG) < (int) stream->pong_len)
+		return fail_to_send(conn);
+	return 0;
+}
+
+/* One frame: lws wants to be asked again before the next. */
+static int
 send_piece(ltdb_conn *conn, struct lws *wsi)
 {
 	ltdbp_socket *socket = &conn->socket;
@@ -223,7 +179,11 @@ send_piece(ltdb_conn *conn, struct lws *wsi)
 	size_t		len;
 	int			mode;
 
-	if (socket->state != LTDBP_SOCKET_OPEN || reply == NULL)
+	if (socket->state != LTDBP_SOCKET_OPEN)
+		return 0;
+	if (socket->stream.pong_due)
+		return send_pong(conn, wsi);
+	if (reply == NULL)
 		return 0;
 
 	left = reply->message.len_bytes - socket->sent_bytes;
@@ -233,11 +193,7 @@ send_piece(ltdb_conn *conn, struct lws *wsi)
 		mode |= LWS_WRITE_NO_FIN;
 	memcpy(socket->chunk + LWS_PRE, reply->message.bytes + socket->sent_bytes, len);
 	if (lws_write(wsi, socket->chunk + LWS_PRE, len, (enum lws_write_protocol) mode) < (int) len)
-	{
-		read_farewell(conn, wsi);
-		end(socket, "connection lost while sending");
-		return -1;
-	}
+		return fail_to_send(conn);
 
 	socket->sent_bytes += len;
 	if (len == left)
@@ -281,7 +237,7 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			socket->active = true;
 			return send_piece(conn, wsi);
 		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-			peer_closes(socket, in, len);
+			ltdbp_socket_closed(socket, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
 			hear_out(socket, wsi);
@@ -374,7 +330,7 @@ create_context(ltdb_conn *conn)
 	info.uid = (uid_t) -1;
 	info.count_threads = 1;
 	info.fd_limit_per_thread = MAX_FDS;
-	info.pt_serv_buf_size = RECEIVE_BYTES;
+	info.pt_serv_buf_size = CHUNK_BYTES;
 	info.retry_and_idle_policy = &no_keepalive;
 
 	/* not the proxy that the environment of the process names for browsers */
@@ -387,7 +343,7 @@ create_context(ltdb_conn *conn)
 	info.event_lib_custom = &loop;
 #endif
 
-	route_log();
+	ltdbp_log_keep();
 	first_fd = -1;
 	sigaction(SIGPIPE, NULL, &sigpipe);
 	context = lws_create_context(&info);
@@ -471,23 +427,72 @@ ltdbp_socket_open(ltdb_conn *conn, const char *address)
 		end(socket, NOT_REACHED);
 }
 
+static bool
+has_to_send(const ltdb_conn *conn)
+{
+	const ltdbp_socket *socket = &conn->socket;
+
+	return socket->stream.pong_due || ltdbp_conn_sending(conn) != NULL ||
+		lws_partial_buffered(socket->wsi);
+}
+
+/* Has lws do what it can; returns whether it did anything. */
+static bool
+serve_lws(ltdb_conn *conn)
+{
+	conn->socket.active = false;
+	lws_service(conn->socket.context, -1);
+	return conn->socket.active;
+}
+
+static bool
+is_over(const ltdb_conn *conn)
+{
+	return conn->socket.state == LTDBP_SOCKET_ENDED || conn->life == LTDBP_LIFE_FAILED;
+}
+
+/*
+ * The handshake is over, and what came with it has been handed out: from now
+ * on lws is not to look at what arrives.
+ */
 static void
-service(ltdb_conn *conn)
+start_stream(ltdbp_socket *socket)
+{
+	lws_rx_flow_control(socket->wsi, 0);
+	if (!ltdbp_stream_start(&socket->stream, (int) lws_get_socket_fd(socket->wsi),
+							lws_get_ssl(socket->wsi)))
+		end(socket, "out of memory");
+}
+
+static void
+connect_further(ltdb_conn *conn)
 {
 	ltdbp_socket *socket = &conn->socket;
+	int			idle = 0;
+
+	while (idle < CONNECT_ROUNDS && socket->state == LTDBP_SOCKET_CONNECTING)
+	{
+		if (!serve_lws(conn))
+			idle++;
+		if (is_over(conn))
+			return;
+	}
+	while (socket->state == LTDBP_SOCKET_OPEN && ltdbp_socket_has_work(socket) && !is_over(conn))
+		serve_lws(conn);
+	if (socket->state == LTDBP_SOCKET_OPEN && !is_over(conn))
+		start_stream(socket);
+}
+
+static void
+exchange(ltdb_conn *conn)
+{
 	int			round;
 
-	socket->round_bytes = 0;
-	for (round = 0; round < MAX_ROUNDS && socket->round_bytes < MAX_ROUND_BYTES; round++)
+	ltdbp_stream_read(conn);
+	for (round = 0; round < MAX_ROUNDS && !is_over(conn) && has_to_send(conn); round++)
 	{
-		if (round > 0 && socket->state == LTDBP_SOCKET_OPEN && ltdbp_conn_sending(conn) != NULL)
-			lws_callback_on_writable(socket->wsi);
-		socket->active = false;
-		lws_service(socket->context, -1);
-		if (socket->state == LTDBP_SOCKET_ENDED || conn->life == LTDBP_LIFE_FAILED)
-			return;
-		if (!socket->active &&
-			round + 1 >= (socket->state == LTDBP_SOCKET_CONNECTING ? CONNECT_ROUNDS : OPEN_ROUNDS))
+		lws_callback_on_writable(conn->socket.wsi);
+		if (!serve_lws(conn))
 			return;
 	}
 }
@@ -502,7 +507,10 @@ ltdbp_socket_service(ltdb_conn *conn)
 	ltdbp_sigpipe hold;
 
 	ltdbp_sigpipe_hold(&hold, conn->socket.tls != NULL);
-	service(conn);
+	if (!conn->socket.stream.started)
+		connect_further(conn);
+	else
+		exchange(conn);
 	ltdbp_sigpipe_release(&hold);
 }
 
@@ -512,6 +520,7 @@ ltdbp_socket_close(ltdbp_socket *socket)
 	ltdbp_sigpipe hold;
 
 	socket->state = LTDBP_SOCKET_NONE;
+	ltdbp_stream_end(&socket->stream);
 	if (socket->context != NULL)
 	{
 		ltdbp_sigpipe_hold(&hold, socket->tls != NULL);
@@ -549,15 +558,17 @@ ltdbp_socket_wants_write(const ltdbp_socket *socket)
 	int			fd = ltdbp_socket_fd(socket);
 
 	if (socket->state == LTDBP_SOCKET_OPEN)
-		return lws_partial_buffered(socket->wsi);
+		return socket->stream.pong_due || lws_partial_buffered(socket->wsi);
 	if (socket->state != LTDBP_SOCKET_CONNECTING || fd < 0)
 		return false;
 	return getpeername(fd, (struct sockaddr *) &peer, &peer_len) != 0;
 }
 
-/* Whether lws holds received bytes that no socket event will announce. */
+/* Whether there are received bytes that no socket event will announce. */
 bool
 ltdbp_socket_has_work(const ltdbp_socket *socket)
 {
+	if (socket->stream.started)
+		return socket->stream.more;
 	return socket->context != NULL && lws_service_adjust_timeout(socket->context, 1, 0) == 0;
 }

@@ -4,8 +4,8 @@
  *		Whom to trust: the one place that knows OpenSSL.
  *
  * Makes the SSL_CTX that libwebsockets is given, and keeps the reason why a
- * TLS connection did not come to be, which libwebsockets does not tell.  Moving
- * the bytes is left to socket.c.
+ * TLS connection did not come to be, which libwebsockets does not tell.
+ * libwebsockets writes to it, stream.c reads.
  *
  * The certificate is verified here, against the host of the url, and not by
  * libwebsockets: some of its versions accept one from the future, and none
@@ -209,6 +209,50 @@ ltdbp_tls_hear_out(ltdbp_tls *tls, bool in_use)
 	}
 	if (!in_use)
 		ltdbp_tls_forget(tls);
+}
+
+/* The peer has closed the socket without a word: WebSocket knows without TLS what is complete. */
+static bool
+hung_up(void)
+{
+#ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
+	return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Reads as recv() does: -1 with EAGAIN if nothing is there, 0 if nothing will
+ * be; ltdbp_tls_reason() may then say why.
+ */
+ssize_t
+ltdbp_tls_read(ltdbp_tls *tls, void *ssl, char *bytes, size_t size)
+{
+	int			len;
+
+	ERR_clear_error();
+	len = SSL_read(ssl, bytes, (int) size);
+	if (len > 0)
+		return len;
+	switch (SSL_get_error(ssl, len))
+	{
+		case SSL_ERROR_WANT_READ:
+		case SSL_ERROR_WANT_WRITE:
+
+			/*
+			 * To write is only wanted for something of TLS's own, and when
+			 * there is no room: whatever makes room is followed by a read.
+			 */
+			errno = EAGAIN;
+			return -1;
+		case SSL_ERROR_SSL:
+			if (!hung_up())
+				explain_error(tls);
+			break;
+	}
+	ERR_clear_error();
+	return 0;
 }
 
 void
