@@ -188,8 +188,12 @@ is_caught('query-user', $_->[0], '08P01', $_->[1], "duplicate members: $_->[0]")
   for [ ',"records":[],"records":[]', qr/duplicate/ ], [ ',"id":"1","records":[]', qr/duplicate/ ],
   [ ',"records":[{"ts":1,"ts":1,"data":""}]', qr/duplicate/ ], [ ',"records":[{"ts":1,"data":"","dat\u0061":""}]', qr/duplicate/ ],
   [ ',"x":1,"x":1,"records":[]', qr/duplicate/ ], [ ',"records":[],"x":{"a":1,"a":1}', qr/not JSON/ ];
-is_taken('query', ',"records":{"k":{"ts":1,"data":""},"k":{"ts":1,"data":""}}', 'SELECT count(*) FROM t', 0,
-	'a key that is listed twice is scanned once');
+is_caught('query', ',"records":{"k":{"ts":1,"data":""},"j":{"ts":1,"data":""},"\u006b":{"ts":1,"data":""}}', '08P01', qr/in member "records": duplicate member/,
+	"a key that comes twice, $_->[0]", $_->[1])
+  for [ 'to be scanned', 'SELECT count(*) FROM t' ], [ 'with its newest record', "SELECT * FROM ltdb_latest('liar', 't')" ],
+  [ 'in DISTINCT ON', 'SELECT DISTINCT ON (key) * FROM t ORDER BY key, ts DESC' ];
+is_caught('get-all-values', ',"values":{"k":"a","k":"b"}', '08P01', qr/in member "values": duplicate member/, 'a pair that comes twice',
+	"SELECT * FROM ltdb_kv_all('liar', 't')");
 is_caught('query-user', ',"records":[]' . join('', map { qq(,"m$_":0) } 1 .. 100), '08P01', qr/more than 64 unknown members/,
 	'100 unknown members');
 

@@ -101,7 +101,7 @@ reference(ltdb_request_type type, const char *bytes, size_t len)
 		bool		map = words.shape == LTDBP_SHAPE_RECORD_MAP || words.shape == LTDBP_SHAPE_STRING_MAP;
 		enum json_error_code code = json_error_code(&error);
 
-		if (map && (code == json_error_duplicate_key || code == json_error_null_byte_in_key))
+		if (map && code == json_error_null_byte_in_key)
 			out.verdict = UNDECIDED;
 		return out;
 	}

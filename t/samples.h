@@ -87,6 +87,7 @@ static const sample samples[] = {
 
 	{LATEST, "{\"id\":\"1\",\"records\":{\"a\":{\"ts\":1,\"data\":\"x\"},\"\":{\"data\":\"y\",\"ts\":2}}}", 2},
 	{LATEST, "{\"id\":\"1\",\"records\":{\"\\u00e4\\ud83d\\ude00\":{\"ts\":1,\"data\":\"\\\\\"}}}", 1},
+	{LATEST, "{\"id\":\"1\",\"records\":{\"a\":{\"ts\":1,\"data\":\"x\"},\"\\u0061\":{\"ts\":1,\"data\":\"x\"}}}", PROTOCOL, "duplicate"},
 	{LATEST, "{\"id\":\"1\",\"records\":[]}", PROTOCOL, "not an object"},
 	{LATEST, "{\"id\":\"1\",\"records\":{\"a\":null}}", PROTOCOL, "not an object"},
 	{LATEST, "{\"id\":\"1\",\"records\":{\"a\" {\"ts\":1,\"data\":\"x\"}}}", PROTOCOL, "colon"},
@@ -95,6 +96,7 @@ static const sample samples[] = {
 	{LTDB_REQ_COLLECTIONS, "{\"id\":\"1\",\"collections\":[1]}", PROTOCOL, "not a string"},
 	{LTDB_REQ_COLLECTIONS, "{\"id\":\"1\",\"keys\":[\"a\"]}", PROTOCOL, "collections"},
 	{LTDB_REQ_LIST_VALUES, "{\"id\":\"1\",\"values\":{\"a\":\"1\",\"b\":\"\"}}", 2},
+	{LTDB_REQ_LIST_VALUES, "{\"id\":\"1\",\"values\":{\"a\":\"1\",\"b\":\"\",\"a\":\"\"}}", PROTOCOL, "duplicate"},
 	{LTDB_REQ_LIST_VALUES, "{\"id\":\"1\",\"values\":{\"a\":1}}", PROTOCOL, "not a string"},
 	{LTDB_REQ_GET_VALUE, "{\"id\":\"1\",\"value\":\"\xff\"}", PROTOCOL, "UTF-8"},
 	{LTDB_REQ_GET_VALUE, "{\"id\":\"1\",\"value\":\"\xe2\x82\"}", PROTOCOL, "UTF-8"},

@@ -24,9 +24,6 @@
 
 #include "ltdb_int.h"
 
-/* Unknown members are compared with each other: bound what that can cost. */
-#define MAX_UNKNOWN_MEMBERS 64
-
 /* Move the unread bytes down only if at least as many were consumed. */
 #define MIN_DROP_BYTES (64 * 1024)
 
@@ -35,6 +32,14 @@ has_records(const ltdbp_decoder *decoder)
 {
 	return decoder->shape == LTDBP_SHAPE_RECORD_ARRAY ||
 		decoder->shape == LTDBP_SHAPE_RECORD_MAP;
+}
+
+/* Whether the items are members of an object, whose names are keys. */
+static inline bool
+is_map(const ltdbp_decoder *decoder)
+{
+	return decoder->shape == LTDBP_SHAPE_RECORD_MAP ||
+		decoder->shape == LTDBP_SHAPE_STRING_MAP;
 }
 
 void
@@ -117,68 +122,10 @@ ltdbp_decoder_free(ltdbp_decoder *decoder)
 	ltdbp_buffer_free(&decoder->room);
 	ltdbp_buffer_free(&decoder->names.bytes);
 	ltdbp_buffer_free(&decoder->record_names.bytes);
+	ltdbp_keyset_free(&decoder->keys);
 }
 
 /* ---- names of members ---- */
-
-/*
- * The name's text: in place if it has no escapes, else unescaped at the end
- * of names, where it is overwritten next.
- */
-static ltdbp_scan
-name_text(ltdbp_names *names, const ltdbp_string *name, ltdb_text *text)
-{
-	*text = (ltdb_text) {name->bytes, name->len_bytes};
-	if (!name->escaped)
-		return LTDBP_SCAN_OK;
-
-	/* behind the room that remember_name() needs for the length */
-	if (!ltdbp_buffer_reserve(&names->bytes, sizeof(size_t) + name->len_bytes))
-		return LTDBP_SCAN_MEMORY;
-	text->bytes = names->bytes.bytes + names->bytes.len_bytes + sizeof(size_t);
-	text->len_bytes = ltdbp_unescape((char *) text->bytes, name->bytes, name->len_bytes);
-	return LTDBP_SCAN_OK;
-}
-
-/* Takes note of an unknown member; refuses one that was there before. */
-static ltdbp_scan
-remember_name(ltdbp_names *names, ltdb_text text, const char **flaw)
-{
-	size_t		at = 0;
-	size_t		len;
-
-	while (at < names->bytes.len_bytes)
-	{
-		memcpy(&len, names->bytes.bytes + at, sizeof(len));
-		at += sizeof(len);
-		if (len == text.len_bytes && memcmp(names->bytes.bytes + at, text.bytes, len) == 0)
-		{
-			*flaw = "duplicate member";
-			return LTDBP_SCAN_BAD;
-		}
-		at += len;
-	}
-	if (++names->count > MAX_UNKNOWN_MEMBERS)
-	{
-		*flaw = "more than 64 unknown members in one object";
-		return LTDBP_SCAN_BAD;
-	}
-
-	if (!ltdbp_buffer_reserve(&names->bytes, sizeof(size_t) + text.len_bytes))
-		return LTDBP_SCAN_MEMORY;
-	len = text.len_bytes;
-	memmove(names->bytes.bytes + at + sizeof(len), text.bytes, len);
-	memcpy(names->bytes.bytes + at, &len, sizeof(len));
-	names->bytes.len_bytes += sizeof(len) + len;
-	return LTDBP_SCAN_OK;
-}
-
-static void
-forget_names(ltdbp_names *names)
-{
-	names->bytes.len_bytes = 0;
-	names->count = 0;
-}
 
 /* A member's name and the colon, up to its value. */
 static ltdbp_scan
@@ -194,7 +141,7 @@ scan_name(ltdbp_cursor *cursor, ltdbp_names *names, ltdb_text *name)
 		cursor->flaw = "member with a NUL in its name";
 		return LTDBP_SCAN_BAD;
 	}
-	return name_text(names, &string, name);
+	return ltdbp_names_text(names, &string, name);
 }
 
 static inline bool
@@ -212,7 +159,7 @@ skip_member(ltdbp_cursor *cursor, ltdbp_names *names, ltdb_text name, int depth)
 	ltdbp_scan	scan = ltdbp_scan_skip(&inside, depth);
 
 	if (scan == LTDBP_SCAN_OK)
-		scan = remember_name(names, name, &inside.flaw);
+		scan = ltdbp_names_add(names, name, &inside.flaw);
 	if (scan == LTDBP_SCAN_OK)
 		cursor->p = inside.p;
 	cursor->flaw = inside.flaw;
@@ -281,7 +228,7 @@ scan_record(ltdbp_decoder *decoder, ltdbp_cursor *cursor, int64_t *ts_sec, ltdbp
 	bool		ended;
 	ltdbp_scan	scan;
 
-	forget_names(&decoder->record_names);
+	ltdbp_names_forget(&decoder->record_names);
 	scan = ltdbp_scan_char(cursor, '{', "record that is not an object");
 	while (scan == LTDBP_SCAN_OK)
 	{
@@ -312,13 +259,23 @@ scan_record(ltdbp_decoder *decoder, ltdbp_cursor *cursor, int64_t *ts_sec, ltdbp
 	return scan;
 }
 
+/* An item's key, once the item is there completely. */
+static ltdbp_scan
+take_key(ltdbp_decoder *decoder, ltdbp_cursor *cursor, const ltdbp_string *string, ltdb_text *key)
+{
+	ltdbp_scan	scan;
+
+	*key = take_string(string);
+	scan = ltdbp_keyset_add(&decoder->keys, *key);
+	cursor->flaw = "duplicate member";
+	return scan;
+}
+
 /* Unescapes in place, but only once the item is there completely. */
 static ltdbp_scan
 scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 {
-	bool		has_record = has_records(decoder);
-	bool		has_key = decoder->shape == LTDBP_SHAPE_RECORD_MAP ||
-		decoder->shape == LTDBP_SHAPE_STRING_MAP;
+	bool		has_key = is_map(decoder);
 	ltdbp_string key;
 	ltdbp_string string;
 	int64_t		ts_sec = 0;
@@ -326,29 +283,31 @@ scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 
 	if (has_key)
 		scan = ltdbp_scan_name(cursor, &key);
-	if (scan == LTDBP_SCAN_OK && has_record && ltdbp_record_take(decoder, cursor, item))
+	if (scan != LTDBP_SCAN_OK)
+		return scan;
+	if (has_records(decoder))
 	{
-		item->key = has_key ? take_string(&key) : (ltdb_text) {NULL, 0};
-		return LTDBP_SCAN_OK;
-	}
-	if (scan == LTDBP_SCAN_OK && has_record)
+		if (ltdbp_record_take(decoder, cursor, item))
+		{
+			item->key = (ltdb_text) {NULL, 0};
+			return has_key ? take_key(decoder, cursor, &key, &item->key) : LTDBP_SCAN_OK;
+		}
 		scan = scan_record(decoder, cursor, &ts_sec, &string);
-	else if (scan == LTDBP_SCAN_OK)
+	}
+	else
 		scan = ltdbp_scan_string(cursor, &string);
 	if (scan != LTDBP_SCAN_OK)
 		return scan;
 
 	memset(item, 0, sizeof(*item));
 	item->ts_sec = ts_sec;
-	if (has_key)
-		item->key = take_string(&key);
 	if (decoder->shape == LTDBP_SHAPE_STRING_ARRAY)
 		item->key = take_string(&string);
 	else if (decoder->raw)
 		item->data = (ltdb_text) {string.bytes, string.len_bytes};
 	else
 		item->data = take_string(&string);
-	return LTDBP_SCAN_OK;
+	return has_key ? take_key(decoder, cursor, &key, &item->key) : LTDBP_SCAN_OK;
 }
 
 /* ---- the answer itself ---- */
@@ -357,8 +316,7 @@ scan_item(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item)
 static ltdbp_scan
 open_items(ltdbp_decoder *decoder, ltdbp_cursor *cursor, ltdb_record *item, bool *has_item)
 {
-	bool		map = decoder->shape == LTDBP_SHAPE_RECORD_MAP ||
-		decoder->shape == LTDBP_SHAPE_STRING_MAP;
+	bool		map = is_map(decoder);
 	bool		single = decoder->shape == LTDBP_SHAPE_STRING;
 	ltdbp_scan	scan;
 

@@ -161,6 +161,34 @@ extern ltdbp_scan ltdbp_scan_extent(ltdbp_cursor *cursor, int max_depth);
 extern ltdbp_scan ltdbp_scan_skip(ltdbp_cursor *cursor, int depth);
 extern size_t ltdbp_unescape(char *dest, const char *bytes, size_t len);
 
+/* ---- names.c: names of members that nobody expects ---- */
+
+/* Names seen in an object, other than those expected there. */
+typedef struct ltdbp_names
+{
+	ltdbp_buffer bytes;			/* each with its length in front */
+	int			count;
+} ltdbp_names;
+
+extern ltdbp_scan ltdbp_names_text(ltdbp_names *names, const ltdbp_string *name, ltdb_text *text);
+extern ltdbp_scan ltdbp_names_add(ltdbp_names *names, ltdb_text text, const char **flaw);
+extern void ltdbp_names_forget(ltdbp_names *names);
+
+/* ---- keyset.c: which keys an answer has had already ---- */
+
+/* All zero is an empty set. */
+typedef struct ltdbp_keyset
+{
+	uint64_t   *slots;			/* hashes; 0 = none */
+	size_t		slot_count;		/* a power of two, or 0 */
+	size_t		count;
+	uint64_t	seed;
+} ltdbp_keyset;
+
+extern ltdbp_scan ltdbp_keyset_add(ltdbp_keyset *set, ltdb_text key);
+extern size_t ltdbp_keyset_bytes(const ltdbp_keyset *set);
+extern void ltdbp_keyset_free(ltdbp_keyset *set);
+
 /* ---- decode.c: one answer ---- */
 
 typedef enum ltdbp_shape
@@ -172,13 +200,6 @@ typedef enum ltdbp_shape
 	LTDBP_SHAPE_STRING_MAP,		/* {K:D,...} */
 	LTDBP_SHAPE_STRING			/* D, where "" is none */
 } ltdbp_shape;
-
-/* Names seen in an object, other than those expected there. */
-typedef struct ltdbp_names
-{
-	ltdbp_buffer bytes;			/* each with its length in front */
-	int			count;
-} ltdbp_names;
 
 typedef enum ltdbp_phase
 {
@@ -225,6 +246,7 @@ typedef struct ltdbp_decoder
 	char		close;			/* what ends the items */
 	ltdbp_names names;			/* of the answer */
 	ltdbp_names record_names;	/* of the record being read */
+	ltdbp_keyset keys;			/* of the items, if they have some */
 
 	ltdb_error	error;
 	char		message[256];

@@ -94,13 +94,13 @@ void
 ltdbp_reply_receive(ltdb_reply *reply, const char *bytes, size_t len)
 {
 	size_t		max = reply->conn->max_buffer_bytes;
-	size_t		unread = ltdbp_decoder_unread(&reply->decoder);
+	size_t		held = ltdbp_decoder_unread(&reply->decoder) + ltdbp_keyset_bytes(&reply->decoder.keys);
 	char		text[128];
 
 	reply->received_bytes += len;
 	if (reply->abandoned || reply->error != LTDB_OK)
 		return;
-	if (len > max || unread > max - len)
+	if (len > max || held > max - len)
 	{
 		snprintf(text, sizeof(text), "answer has more than %zu bytes waiting to be read", max);
 		ltdbp_reply_fail(reply, LTDB_ERROR_TOO_BIG, text);
