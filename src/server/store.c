@@ -34,14 +34,17 @@
 
 /*
  * The exclusive lock keeps a second ltdbd out and spares SQLite its shared
- * memory.  FULL is what makes a commit in WAL mode survive a power cut.
+ * memory.  FULL is what makes a commit in WAL mode survive a power cut.  The
+ * pages of the log are copied to their places once it has 64 MiB of them: by
+ * then a page of a key that is written all the time is in it many times, and
+ * copied once.
  */
 static const char settings_sql[] =
 	"PRAGMA locking_mode = EXCLUSIVE;"
 	"PRAGMA journal_mode = WAL;"
 	"PRAGMA synchronous = FULL;"
 	"PRAGMA cache_size = -65536;"
-	"PRAGMA wal_autocheckpoint = 4096;";
+	"PRAGMA wal_autocheckpoint = 16384;";
 
 /* A key row exists as long as the key has a record, and no longer. */
 static const char schema_sql[] =
