@@ -109,7 +109,9 @@ sub _json
 	return '[' . join(', ', map { _json($_) } @$value) . ']' if ref $value eq 'ARRAY';
 	return '{' . join(', ', map { _json($_) . ': ' . _json($value->{$_}) } sort keys %$value) . '}'
 	  if ref $value eq 'HASH';
-	return $value if $value =~ /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?$/;
+
+	# as perl writes numbers: a commit may be called 686e768
+	return $value if $value =~ /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[-+][0-9]+)?$/;
 	$value =~ s/(["\\])/\\$1/g;
 	$value =~ s/([\x00-\x1f])/sprintf('\\u%04x', ord $1)/ge;
 	return qq{"$value"};
