@@ -229,6 +229,13 @@ $session->query("INSERT INTO metrics SELECT 'k' || n % 3, n, 'value ' || n FROM 
 my $all = 'SELECT count(*), count(DISTINCT ts), sum(ts), sum(length(data)) FROM metrics';
 my $everything = '100000|100000|5000050000|1088895';
 my $lost = qr/ERROR:  0800[16]: LTDB server "ltdb": /;
+
+# Answers of more than is read at once.
+$session->query("CREATE FOREIGN TABLE big (key text, ts bigint, data text) SERVER ltdb;
+	INSERT INTO big SELECT 'k', n, repeat(chr(96 + n), 3000000 + n) FROM generate_series(1, 9) n");
+is($session->query("SELECT count(*), sum(length(data)), bool_and(data = repeat(chr(96 + ts::int), 3000000 + ts::int)) FROM big"),
+	'9|27000045|t', 'long answers');
+
 for my $case (
 	[ 'cut at random', { cut => 1, random => [ 10_000, 1_000_000 ] }, $all, $everything ],
 	[ 'slow', { delay_ms => 5 }, $all, $everything ],

@@ -388,7 +388,6 @@ typedef struct ltdbp_stream
 	void	   *ssl;			/* the SSL on it, lent; NULL = none */
 	ltdbp_frames *frames;
 	char	   *inbox;
-	bool		more;			/* there may be more than the socket announces */
 	bool		pong_due;
 	char		pong[LTDBP_CONTROL_BYTES];
 	size_t		pong_len;

@@ -564,11 +564,10 @@ ltdbp_socket_wants_write(const ltdbp_socket *socket)
 	return getpeername(fd, (struct sockaddr *) &peer, &peer_len) != 0;
 }
 
-/* Whether there are received bytes that no socket event will announce. */
+/* Whether lws holds received bytes that no socket event will announce. */
 bool
 ltdbp_socket_has_work(const ltdbp_socket *socket)
 {
-	if (socket->stream.started)
-		return socket->stream.more;
-	return socket->context != NULL && lws_service_adjust_timeout(socket->context, 1, 0) == 0;
+	return socket->context != NULL && !socket->stream.started &&
+		lws_service_adjust_timeout(socket->context, 1, 0) == 0;
 }

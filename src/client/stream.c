@@ -19,7 +19,10 @@
 
 #include "ltdb_int.h"
 
-/* What is read at once. */
+/*
+ * What is read at once.  A record of TLS has 16 KiB at most, and OpenSSL reads
+ * no further: so it never has any left that the socket does not announce.
+ */
 #define READ_BYTES (64 * 1024)
 
 /* The bound of one call, after which the caller gets a look in. */
@@ -34,7 +37,6 @@ ltdbp_stream_start(ltdbp_stream *stream, int fd, void *ssl)
 {
 	stream->fd = fd;
 	stream->ssl = ssl;
-	stream->more = false;
 	stream->pong_due = false;
 	stream->frames = ltdbp_frames_new();
 	stream->inbox = ltdbp_realloc(NULL, READ_BYTES);
@@ -116,7 +118,6 @@ ltdbp_stream_read(ltdb_conn *conn)
 	ltdbp_stream *stream = &conn->socket.stream;
 	size_t		taken = 0;
 
-	stream->more = false;
 	while (taken < MAX_CALL_BYTES)
 	{
 		ssize_t		len = read_some(conn, stream);
@@ -136,7 +137,4 @@ ltdbp_stream_read(ltdb_conn *conn)
 		if (stream->ssl == NULL && len < READ_BYTES)
 			return;
 	}
-
-	/* what TLS has read already, the socket does not announce */
-	stream->more = true;
 }
