@@ -551,6 +551,14 @@ like(run('', '-s x --data /dev/null/x'), qr/^1 .*cannot create directory/s, 'an 
 	unlike(LtdbdWire::server_log($other), qr/shown key/, '... nor in the log');
 	like(LtdbdWire::server_log($other), qr/^\S+Z 127\.0\.0\.1:\d+ connected\n\S+Z \S+ authenticated$/m,
 		'the log has a line for each event');
+	for my $case ([ 'a client/1 (x)', ': a client\/1 \(x\)' ], [ "a\tb\x1b[1m\xff", ': a\?b\?\[1m\?' ], [ '', '' ], [ 'x' x 500, '' ])
+	{
+		my ($name, $shown) = @$case;
+		my $lines = () = LtdbdWire::server_log($other) =~ /connected/g;
+		connect_to($other, headers => "User-Agent: $name\r\n");
+		my @arrivals = LtdbdWire::server_log($other) =~ / (connected.*)$/mg;
+		like($arrivals[$lines], qr/^connected$shown$/, '... which names clients that have a name');
+	}
 	kill 'HUP', $other->{pid};
 	is_deeply($connection->request('collections', {}), { collections => [] }, 'SIGHUP is ignored');
 	is(stop_server($other), 0, 'it stops in order');

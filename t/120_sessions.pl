@@ -72,6 +72,9 @@ for my $sql (
 my $one = "SELECT count(*), min(data) FROM metrics WHERE key = 'a' AND ts = 7";
 is($session->query($one), '1|value 7', 'a SELECT');
 is(opened(), 1, '... opens one');
+my $pid = $session->backend;
+like(LtdbdWire::server_log($ltdb->{server}), qr{ connected: ltdb_fdw/1\.0 PostgreSQL/\d+ \(pid $pid\)$}m,
+	'... which says whose it is');
 
 # ---- kept and shared ----
 

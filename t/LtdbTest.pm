@@ -98,7 +98,7 @@ sub connections
 {
 	my ($self) = @_;
 	my $log = LtdbdWire::server_log($self->{server});
-	my $opened = () = $log =~ / connected$/mg;
+	my $opened = () = $log =~ / connected(?:: .*)?$/mg;
 	my $closed = () = $log =~ / closed: /mg;
 
 	return { opened => $opened, open => $opened - $closed };

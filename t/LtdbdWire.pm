@@ -133,7 +133,7 @@ sub connect_to
 	my $self = bless { socket => $socket, buffer => '', id => 0, closed => undef }, __PACKAGE__;
 	$self->write_bytes("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
 		  . "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-		  . "Sec-WebSocket-Version: 13\r\n\r\n");
+		  . "Sec-WebSocket-Version: 13\r\n" . ($option{headers} // '') . "\r\n");
 	while ($self->{buffer} !~ /\r\n\r\n/)
 	{
 		$self->fill or die 'no handshake';

@@ -50,20 +50,20 @@ ltdb_options_init(ltdb_options *options)
 }
 
 static bool
-copy_path(const char **copy, const char *path)
+copy_text(const char **copy, const char *text)
 {
-	*copy = path ? ltdbp_strdup(path) : NULL;
-	return path == NULL || *copy != NULL;
+	*copy = text ? ltdbp_strdup(text) : NULL;
+	return text == NULL || *copy != NULL;
 }
 
 static bool
 copy_tls_options(ltdb_tls_options *copy, const ltdb_tls_options *options)
 {
 	copy->verify = options->verify;
-	return copy_path(&copy->root_cert, options->root_cert) &&
-		copy_path(&copy->crl, options->crl) &&
-		copy_path(&copy->cert, options->cert) &&
-		copy_path(&copy->key, options->key);
+	return copy_text(&copy->root_cert, options->root_cert) &&
+		copy_text(&copy->crl, options->crl) &&
+		copy_text(&copy->cert, options->cert) &&
+		copy_text(&copy->key, options->key);
 }
 
 static void
@@ -94,7 +94,8 @@ ltdb_connect_start(const ltdb_options *options)
 	conn->random |= 1;
 
 	conn->api_key = ltdbp_strdup(options->api_key ? options->api_key : "");
-	if (conn->api_key == NULL || !copy_tls_options(&conn->tls, &options->tls) ||
+	if (conn->api_key == NULL || !copy_text(&conn->client_name, options->client_name) ||
+		!copy_tls_options(&conn->tls, &options->tls) ||
 		(!ltdbp_url_parse(&conn->url, options->url, reason, sizeof(reason)) && reason[0] == '\0'))
 	{
 		ltdb_conn_free(conn);
@@ -168,6 +169,7 @@ ltdb_conn_free(ltdb_conn *conn)
 	ltdbp_buffer_free(&conn->incoming);
 	ltdbp_url_free(&conn->url);
 	free_tls_options(&conn->tls);
+	free((char *) conn->client_name);
 	wipe(conn->api_key);
 	free(conn->api_key);
 	free(conn);

@@ -129,6 +129,9 @@ typedef struct ltdb_options
 	const char *url;			/* ws://host[:port][/path] or wss://...; copied.  Without a
 								 * port: 8080, with wss 443 */
 	const char *api_key;		/* copied; never appears in any message */
+	const char *client_name;	/* who connects, for the server's log: goes with the WebSocket
+								 * handshake as its User-Agent; printable ASCII, copied;
+								 * NULL = nothing is said */
 	int			connect_timeout_ms; /* from start to authenticated, each attempt; default 10,000 */
 	int			request_timeout_ms; /* waiting without progress; default 30,000.  Of both
 									 * timeouts, 0 = none */

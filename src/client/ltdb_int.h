@@ -472,6 +472,7 @@ struct ltdb_conn
 {
 	ltdbp_url	url;
 	char	   *api_key;
+	const char *client_name;	/* NULL = none */
 	ltdb_tls_options tls;		/* paths are copies */
 	int			connect_timeout_ms;
 	int			request_timeout_ms;

@@ -204,6 +204,17 @@ send_piece(ltdb_conn *conn, struct lws *wsi)
 	return 0;
 }
 
+/* Says who we are, where lws puts together the request; in is as the callback's. */
+static int
+add_client_name(const char *name, struct lws *wsi, void *in, size_t len)
+{
+	unsigned char **p = in;
+
+	return name != NULL &&
+		lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_USER_AGENT, (const unsigned char *) name,
+									 (int) strlen(name), p, *p + len) != 0 ? -1 : 0;
+}
+
 static int
 callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
@@ -223,7 +234,8 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			socket->handshaking = true;
 			if (socket->tls != NULL)
 				ltdbp_tls_remember(socket->tls, lws_get_ssl(wsi), (int) lws_get_socket_fd(wsi));
-			break;
+			socket->active = true;
+			return add_client_name(conn->client_name, wsi, in, len);
 		case LWS_CALLBACK_CLIENT_ESTABLISHED:
 			if (socket->tls != NULL)
 				ltdbp_tls_forget(socket->tls);

@@ -237,6 +237,7 @@ open_connection(LtfdwConn *conn, UserMapping *user)
 {
 	ForeignServer *server = GetForeignServer(user->serverid);
 	ltdb_options options;
+	char		client_name[64];
 
 	ltfdw_server_options(server, &options, &conn->keep);
 	options.api_key = ltfdw_user_api_key(user);
@@ -245,6 +246,10 @@ open_connection(LtfdwConn *conn, UserMapping *user)
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("user mapping for server \"%s\" has no api key", server->servername),
 				 errhint("Use ALTER USER MAPPING ... OPTIONS (ADD api_key '...').")));
+
+	/* enough to find the session in pg_stat_activity */
+	snprintf(client_name, sizeof(client_name), "ltdb_fdw/" LTFDW_VERSION " PostgreSQL/" PG_MAJORVERSION " (pid %d)", MyProcPid);
+	options.client_name = client_name;
 
 	if (conn->server_name == NULL || strcmp(conn->server_name, server->servername) != 0)
 	{

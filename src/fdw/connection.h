@@ -13,6 +13,8 @@
 
 #include "fdw.h"
 
+#define LTFDW_VERSION "1.0"
+
 struct LtfdwConn
 {
 	Oid			umid;			/* user mapping; the key of the cache */

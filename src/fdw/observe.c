@@ -17,8 +17,6 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
-#define VERSION "1.0"
-
 PG_FUNCTION_INFO_V1(ltfdw_version);
 PG_FUNCTION_INFO_V1(ltfdw_get_connections);
 PG_FUNCTION_INFO_V1(ltfdw_get_stats);
@@ -28,7 +26,7 @@ PG_FUNCTION_INFO_V1(ltfdw_disconnect_all);
 Datum
 ltfdw_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(VERSION));
+	PG_RETURN_TEXT_P(cstring_to_text(LTFDW_VERSION));
 }
 
 /* ---- rows ---- */

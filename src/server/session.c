@@ -48,6 +48,9 @@
 /* The answer to HTTP without WebSocket. */
 #define HTTP_UPGRADE_REQUIRED 426
 
+/* Whoever has a longer name than this is not called by it. */
+#define CLIENT_NAME_BYTES 128
+
 _Static_assert(ANSWER_ROOM_BYTES >= LWS_PRE, "room for the WebSocket header");
 
 typedef struct session
@@ -387,6 +390,24 @@ name_peer(session *s)
 	lws_snprintf(s->name, sizeof(s->name), "%s:%d", host, port);
 }
 
+/* With who it says it is. */
+static void
+log_arrival(const session *s)
+{
+	char		client[CLIENT_NAME_BYTES];
+	int			len = lws_hdr_copy(s->wsi, client, sizeof(client), WSI_TOKEN_HTTP_USER_AGENT);
+
+	for (int i = 0; i < len; i++)
+	{
+		if (client[i] < ' ' || client[i] > '~')
+			client[i] = '?';
+	}
+	if (len > 0)
+		log_event(s->name, "connected: %s", client);
+	else
+		log_event(s->name, "connected");
+}
+
 static void
 start(session *s, struct lws *wsi, session_hub *hub)
 {
@@ -398,7 +419,7 @@ start(session *s, struct lws *wsi, session_hub *hub)
 	set_deadline(s, hub->login_timeout_sec * LWS_USEC_PER_SEC);
 	lobby_handshake_done(wsi);
 	name_peer(s);
-	log_event(s->name, "connected");
+	log_arrival(s);
 }
 
 static void
