@@ -146,12 +146,22 @@ hear_out(ltdbp_socket *socket, struct lws *wsi)
 		ltdbp_tls_hear_out(socket->tls, lws_get_ssl(wsi) != NULL);
 }
 
+/*
+ * lws has found that the peer has hung up, but has not looked at what it said
+ * before: a server that refuses a message says so, and need not wait for the
+ * rest of it.
+ */
+static void
+read_farewell(ltdb_conn *conn)
+{
+	if (conn->socket.stream.started && conn->socket.state == LTDBP_SOCKET_OPEN)
+		ltdbp_stream_read(conn);
+}
+
 static int
 fail_to_send(ltdb_conn *conn)
 {
-	/* a server that refuses a message before all of it was sent says why and hangs up */
-	if (conn->socket.stream.started)
-		ltdbp_stream_read(conn);
+	read_farewell(conn);
 	end(&conn->socket, "connection lost while sending");
 	return -1;
 }
@@ -256,6 +266,7 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			connection_error(conn, wsi, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CLOSED:
+			read_farewell(conn);
 			hear_out(socket, wsi);
 			end(socket, "connection closed by the peer");
 			break;
