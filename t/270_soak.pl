@@ -302,6 +302,15 @@ my %happenings = (
 
 # ---- a round ----
 
+# The statement_timeout of a victim may be over before anything is done.
+sub insist
+{
+	my ($psql, $sql) = @_;
+
+	1 while $psql->error($sql) =~ /57014/;
+	return;
+}
+
 sub run_round
 {
 	my ($calm) = @_;
@@ -348,10 +357,10 @@ sub run_round
 		}
 		elsif ($error ne '')
 		{
-			$psql->query('ROLLBACK');
+			insist($psql, 'ROLLBACK');
 		}
 	}
-	$victim->{psql}->query('RESET statement_timeout') if $name eq 'timeout';
+	insist($victim->{psql}, 'RESET statement_timeout') if $name eq 'timeout';
 	if ($name eq 'fault')
 	{
 		$_->set for @proxies;
