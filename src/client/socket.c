@@ -39,7 +39,7 @@
 /* The bound of one call of service, after which the caller gets a look in. */
 #define MAX_ROUNDS 16
 
-/* Steps a connection in the making may take without waiting for the peer. */
+/* Steps a connection in the making takes, to no effect, before it waits for the peer. */
 #define CONNECT_ROUNDS 4
 
 /* The descriptors of a context: the socket, and lws' own event pipe. */
@@ -493,26 +493,23 @@ connect_further(ltdb_conn *conn)
 	ltdbp_socket *socket = &conn->socket;
 	int			idle = 0;
 
-	while (idle < CONNECT_ROUNDS && socket->state == LTDBP_SOCKET_CONNECTING)
+	for (int round = 0; round < MAX_ROUNDS && !is_over(conn); round++)
 	{
-		if (!serve_lws(conn))
-			idle++;
-		if (is_over(conn))
+		if (socket->state == LTDBP_SOCKET_OPEN && !ltdbp_socket_has_work(socket))
+		{
+			start_stream(socket);
+			return;
+		}
+		if (!serve_lws(conn) && ++idle == CONNECT_ROUNDS)
 			return;
 	}
-	while (socket->state == LTDBP_SOCKET_OPEN && ltdbp_socket_has_work(socket) && !is_over(conn))
-		serve_lws(conn);
-	if (socket->state == LTDBP_SOCKET_OPEN && !is_over(conn))
-		start_stream(socket);
 }
 
 static void
 exchange(ltdb_conn *conn)
 {
-	int			round;
-
 	ltdbp_stream_read(conn);
-	for (round = 0; round < MAX_ROUNDS && !is_over(conn) && has_to_send(conn); round++)
+	for (int round = 0; round < MAX_ROUNDS && !is_over(conn) && has_to_send(conn); round++)
 	{
 		lws_callback_on_writable(conn->socket.wsi);
 		if (!serve_lws(conn))
