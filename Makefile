@@ -7,7 +7,7 @@
 #   make unitcheck       the C tests; needs neither PostgreSQL's headers nor a server
 #   make bench           measures, side by side with postgres_fdw; BENCH_ARGS go to scripts/bench.sh
 #   make fuzz            each target of fuzz/ for FUZZ_SECONDS (60); needs clang
-#   make lint            analyzers over client and server; scripts/lint.sh
+#   make lint            analyzers over all of the C; scripts/lint.sh
 #   PG_CONFIG=...        which PostgreSQL to build for
 
 MODULE_big = ltdb_fdw

@@ -394,6 +394,7 @@ typedef struct ltdbp_stream
 } ltdbp_stream;
 
 extern bool ltdbp_stream_start(ltdbp_stream *stream, int fd, void *ssl);
+extern bool ltdbp_stream_hand_on(ltdb_conn *conn, char *bytes, size_t len, bool final);
 extern void ltdbp_stream_read(ltdb_conn *conn);
 extern void ltdbp_stream_end(ltdbp_stream *stream);
 

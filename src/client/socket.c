@@ -73,7 +73,7 @@ end(ltdbp_socket *socket, const char *reason)
 	ltdbp_copy_message(socket->reason, sizeof(socket->reason), reason, strlen(reason));
 }
 
-/* The same, for dial.c, who has found it out. */
+/* The same, for dial.c and stream.c, who have found it out. */
 void
 ltdbp_socket_fail(ltdbp_socket *socket, const char *reason)
 {
@@ -132,10 +132,7 @@ receive(ltdb_conn *conn, struct lws *wsi, char *in, size_t len)
 
 	if (socket->state != LTDBP_SOCKET_OPEN)
 		return -1;
-	if (ltdbp_receive(conn, in, len, final))
-		return 0;
-	end(socket, conn->violated ? conn->violation : "connection failed");
-	return -1;
+	return ltdbp_stream_hand_on(conn, in, len, final) ? 0 : -1;
 }
 
 /* What TLS has been told last, before the connection ends. */

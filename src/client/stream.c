@@ -75,6 +75,16 @@ keep_ping(ltdbp_stream *stream, const ltdbp_piece *piece)
 	stream->pong_due = true;
 }
 
+/* Hands on a piece of a message; false if the connection has ended with it. */
+bool
+ltdbp_stream_hand_on(ltdb_conn *conn, char *bytes, size_t len, bool final)
+{
+	if (ltdbp_receive(conn, bytes, len, final))
+		return true;
+	ltdbp_socket_fail(&conn->socket, conn->violated ? conn->violation : "connection failed");
+	return false;
+}
+
 /* Hands on what was read; false if the connection has ended with it. */
 static bool
 take_frames(ltdb_conn *conn, ltdbp_stream *stream, size_t len)
@@ -89,12 +99,8 @@ take_frames(ltdb_conn *conn, ltdbp_stream *stream, size_t len)
 			case LTDBP_FRAME_MORE:
 				return true;
 			case LTDBP_FRAME_DATA:
-				if (!ltdbp_receive(conn, piece.bytes, piece.len_bytes, piece.final))
-				{
-					ltdbp_socket_fail(&conn->socket,
-									  conn->violated ? conn->violation : "connection failed");
+				if (!ltdbp_stream_hand_on(conn, piece.bytes, piece.len_bytes, piece.final))
 					return false;
-				}
 				break;
 			case LTDBP_FRAME_PING:
 				keep_ping(stream, &piece);
