@@ -120,6 +120,9 @@ SKIP: {
 
 # ---- damaged ----
 
+# SQLite's pages.
+my $page_bytes = 8192;
+
 # A database of some size, to damage copies of.
 my $sound = "$top/sound";
 {
@@ -129,7 +132,18 @@ my $sound = "$top/sound";
 	{
 		$connection->insert('w', map { [ 'k' . $_ % 10, $part * 100 + $_, 'd' x 200 ] } 1 .. 100);
 	}
+	move_into_blocks($connection);
 	is(stop_server($server), 0, 'a database to be damaged');
+}
+
+# Records are kept in a journal at first, until there are many, or keys are deleted.
+sub move_into_blocks
+{
+	my ($connection) = @_;
+
+	$connection->insert('gone', [ 'a', 1, 'x' ]);
+	$connection->request('delete-user', { collection => 'gone', key => 'a' });
+	return;
 }
 
 sub damaged
@@ -146,14 +160,16 @@ sub damaged
 	return $dir;
 }
 
+# What the journal had in front of the blocks is free: nothing is lost there.
 my $size = -s "$sound/ltdb.sqlite";
+my $block = int($size / $page_bytes * 3 / 4) * $page_bytes;
 my $refused = qr/^1 .*cannot use the database ".*": \S/m;
 like(refusal(damaged(0, 'x' x 100)), $refused, 'a damaged header is refused');
-like(refusal(damaged(4096, "\xff" x 4096)), $refused, '... a damaged page');
-like(refusal(damaged(10 * 4096, "\0" x 4096)), $refused, '... a page of zeros');
-like(refusal(damaged($size - 4096, "\xff" x 4096)), $refused, '... a damaged last page');
-like(refusal(damaged(0, '', $size - 8192)), $refused, '... a file that lacks its end');
-like(refusal(damaged(10 * 4096, "\xff" x 4096)), qr/it is damaged: |malformed/, '... and it says that it is damaged');
+like(refusal(damaged($page_bytes, "\xff" x $page_bytes)), $refused, '... a damaged page');
+like(refusal(damaged($block, "\0" x $page_bytes)), $refused, '... a page of zeros');
+like(refusal(damaged($size - $page_bytes, "\xff" x $page_bytes)), $refused, '... a damaged last page');
+like(refusal(damaged(0, '', $size - 2 * $page_bytes)), $refused, '... a file that lacks its end');
+like(refusal(damaged($block, "\xff" x $page_bytes)), qr/it is damaged: |malformed/, '... and it says that it is damaged');
 is(stop_server(start_server('--data', $sound, '--check')), 0, 'a sound one is not');
 
 # A piece of the log of SQLite that is lost in a crash: its checksums end there.
@@ -186,15 +202,16 @@ is(stop_server(start_server('--data', $sound, '--check')), 0, 'a sound one is no
 			  . ']"}');
 		$connection->read_text;
 	}
+	move_into_blocks($connection);
 	$connection->insert('small', [ 'a', 1, 'x' ]);
 	stop_server($server);
 	$server = start_server('--data', $dir);
 	open(my $file, '+<', "$dir/ltdb.sqlite") or die "open: $!";
-	my $pages = (-s $file) / 4096;
-	for my $page (int($pages / 10) .. int($pages / 4))
+	my $pages = (-s $file) / $page_bytes;
+	for my $page (int($pages / 4) .. int($pages * 3 / 4))
 	{
-		seek($file, $page * 4096, 0);
-		print $file "\xff" x 4096;
+		seek($file, $page * $page_bytes, 0);
+		print $file "\xff" x $page_bytes;
 	}
 	close $file;
 

@@ -24,7 +24,14 @@
 
 /* In the file's header, to know our own: "LTDB". */
 #define APPLICATION_ID 0x4c544442
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+
+/*
+ * What is pending is written into blocks once it takes this much memory: the
+ * more there is, the more of a key's records go into a block at once, and the
+ * longer everybody waits for it.
+ */
+#define PENDING_MAX_BYTES (32 * 1024 * 1024)
 
 /* Up to this size a database is checked at every start: about a second. */
 #define CHECK_MAX_BYTES (256 * 1024 * 1024)
@@ -40,24 +47,37 @@
  * copied once.
  */
 static const char settings_sql[] =
+	"PRAGMA page_size = " SQL_NUMBER(BLOCK_PAGE_BYTES) ";"
 	"PRAGMA locking_mode = EXCLUSIVE;"
 	"PRAGMA journal_mode = WAL;"
 	"PRAGMA synchronous = FULL;"
 	"PRAGMA cache_size = -65536;"
-	"PRAGMA wal_autocheckpoint = 16384;";
+	"PRAGMA wal_autocheckpoint = 8192;";
 
-/* A key row exists as long as the key has a record, and no longer. */
+/*
+ * A key row exists as long as the key has a block, and no longer; a block, as
+ * long as it has a record.  The journal has what is written and in no block.
+ */
 static const char schema_sql[] =
 	"BEGIN;"
 	"CREATE TABLE collection (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);"
-	"CREATE TABLE key (id INTEGER PRIMARY KEY, collection_id INTEGER NOT NULL,"
-	"  name BLOB NOT NULL, UNIQUE (collection_id, name));"
-	"CREATE TABLE record (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE key (collection_id INTEGER NOT NULL, name BLOB NOT NULL,"
+	"  id INTEGER NOT NULL, PRIMARY KEY (collection_id, name)) WITHOUT ROWID;"
+	"CREATE TABLE block (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE journal (id INTEGER PRIMARY KEY, writes BLOB NOT NULL);"
 	"CREATE TABLE value (collection_id INTEGER NOT NULL, key BLOB NOT NULL,"
 	"  value BLOB NOT NULL, PRIMARY KEY (collection_id, key)) WITHOUT ROWID;"
 	"PRAGMA application_id = " SQL_NUMBER(APPLICATION_ID) ";"
 	"PRAGMA user_version = " SQL_NUMBER(SCHEMA_VERSION) ";"
 	"COMMIT;";
+
+/*
+ * From ?2 to ?3, the id of a key's first possible block being ?1: the first
+ * record wanted may lie in a block that begins before it.
+ */
+#define BLOCKS_THAT_REACH \
+	"FROM block WHERE id BETWEEN" \
+	" coalesce((SELECT max(id) FROM block WHERE id BETWEEN ?1 AND ?2), ?2) AND ?3"
 
 static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_BEGIN] = "BEGIN IMMEDIATE",
@@ -66,14 +86,17 @@ static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_FIND_COLLECTION] = "SELECT id FROM collection WHERE name = ?1",
 	[STMT_ADD_COLLECTION] = "INSERT INTO collection (name) VALUES (?1)",
 	[STMT_FIND_KEY] = "SELECT id FROM key WHERE collection_id = ?1 AND name = ?2",
-	[STMT_ADD_KEY] = "INSERT INTO key (collection_id, name) VALUES (?1, ?2)",
-	[STMT_INSERT] = "REPLACE INTO record (id, data) VALUES (?1, ?2)",
-	[STMT_DELETE_RECORD] = "DELETE FROM record WHERE id = ?1",
-	[STMT_KEY_HAS_RECORD] =
-	"SELECT 1 FROM record WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295 LIMIT 1",
-	[STMT_DELETE_RECORDS_OF_KEY] =
-	"DELETE FROM record WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295",
-	[STMT_DELETE_KEY] = "DELETE FROM key WHERE id = ?1",
+	[STMT_ADD_KEY] = "INSERT OR IGNORE INTO key (collection_id, name, id) VALUES (?1, ?2, ?3)",
+	[STMT_LAST_BLOCK_ID] = "SELECT max(id) FROM block",
+	[STMT_BLOCK_UP_TO] =
+	"SELECT id, data FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
+	[STMT_BLOCK_FROM] =
+	"SELECT id, data FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+	[STMT_BLOCK_ID_FROM] =
+	"SELECT id FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+	[STMT_PUT_BLOCK] = "REPLACE INTO block (id, data) VALUES (?1, ?2)",
+	[STMT_DELETE_BLOCKS] = "DELETE FROM block WHERE id BETWEEN ?1 AND ?2",
+	[STMT_DELETE_KEY] = "DELETE FROM key WHERE collection_id = ?1 AND name = ?2",
 	[STMT_COLLECTION_HAS_KEY] = "SELECT 1 FROM key WHERE collection_id = ?1 LIMIT 1",
 	[STMT_KEYS_OF_COLLECTION] = "SELECT id FROM key WHERE collection_id = ?1",
 	[STMT_KEYS_NAMED] = "SELECT id FROM key WHERE name = ?1",
@@ -88,13 +111,14 @@ static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_SET_VALUE] =
 	"REPLACE INTO value (collection_id, key, value) VALUES (?1, ?2, ?3)",
 	[STMT_DELETE_VALUE] = "DELETE FROM value WHERE collection_id = ?1 AND key = ?2",
-	[STMT_SCAN_RECORDS] =
-	"SELECT id, data FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
-	[STMT_SCAN_RECORDS_REVERSE] =
-	"SELECT id, data FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC",
+	[STMT_SAVE_JOURNAL] = "INSERT INTO journal (writes) VALUES (?1)",
+	[STMT_LOAD_JOURNAL] = "SELECT writes FROM journal ORDER BY id",
+	[STMT_CLEAR_JOURNAL] = "DELETE FROM journal",
+	[STMT_SCAN_BLOCKS] = "SELECT id, data " BLOCKS_THAT_REACH " ORDER BY id",
+	[STMT_SCAN_BLOCKS_REVERSE] = "SELECT id, data " BLOCKS_THAT_REACH " ORDER BY id DESC",
 	[STMT_SCAN_LATEST] =
-	"SELECT r.id, r.data, k.name FROM key k LEFT JOIN record r ON r.id ="
-	" (SELECT max(id) FROM record WHERE id BETWEEN (k.id << 32) + ?3 AND (k.id << 32) + ?4)"
+	"SELECT b.id, b.data, k.name FROM key k LEFT JOIN block b ON b.id ="
+	" (SELECT max(id) FROM block WHERE id BETWEEN k.id << 32 AND (k.id << 32) + ?3)"
 	" WHERE k.collection_id = ?1 AND k.name >= ?2 ORDER BY k.name",
 	[STMT_SCAN_COLLECTIONS] =
 	"SELECT NULL, NULL, name FROM collection WHERE name >= ?1 ORDER BY name",
@@ -160,6 +184,15 @@ store_column_text(sqlite3_stmt *stmt, int column)
 }
 
 bool
+store_block_is(store *st, block_outcome outcome)
+{
+	if (outcome == BLOCK_GOOD)
+		return true;
+	return store_fail_because(st, outcome == BLOCK_DAMAGED ?
+							  "a block of records is damaged" : "out of memory");
+}
+
+bool
 store_run(store *st, statement which)
 {
 	bool		done = sqlite3_step(st->stmt[which]) == SQLITE_DONE;
@@ -199,13 +232,32 @@ store_in_transaction(const store *st)
 }
 
 bool
-store_begin(store *st)
+store_ready(store *st)
 {
 	if (st->failed)
+		return false;
+	if (st->stale)
+		st->stale = !store_journal_load(st);
+	return !st->stale;
+}
+
+bool
+store_begin(store *st)
+{
+	if (!store_ready(st))
 		return false;
 	if (!st->in_transaction)
 		st->in_transaction = store_run(st, STMT_BEGIN);
 	return st->in_transaction;
+}
+
+/* What is pending goes where it is safe. */
+static bool
+keep_pending(store *st)
+{
+	if (st->flush_due || pending_bytes(&st->pending) > st->pending_max_bytes)
+		return store_flush(st);
+	return store_journal_save(st);
 }
 
 bool
@@ -213,7 +265,7 @@ store_commit(store *st)
 {
 	if (st->failed)
 		return false;
-	if (st->in_transaction && !store_run(st, STMT_COMMIT))
+	if (st->in_transaction && (!keep_pending(st) || !store_run(st, STMT_COMMIT)))
 		return false;
 	st->in_transaction = false;
 	return true;
@@ -227,6 +279,7 @@ store_rollback(store *st)
 		store_run(st, STMT_ROLLBACK);
 	store_names_forget(st->names);
 	st->in_transaction = false;
+	st->stale = true;
 	st->failed = false;
 }
 
@@ -321,6 +374,18 @@ prepare_statements(store *st)
 	return true;
 }
 
+/* There is no key without a block. */
+static bool
+read_last_key_id(store *st)
+{
+	int64_t		last_block_id;
+
+	if (!store_run_for_value(st, STMT_LAST_BLOCK_ID, &last_block_id))
+		return false;
+	st->last_key_id = BLOCK_KEY(last_block_id);
+	return true;
+}
+
 static bool
 open_database(store *st, const char *path, bool check)
 {
@@ -350,7 +415,8 @@ open_database(store *st, const char *path, bool check)
 		return store_fail_because(st, "another program, perhaps another ltdbd, has it open");
 	if (rc != SQLITE_OK)
 		return store_fail(st);
-	return check_schema(st) && check_structure(st, check) && prepare_statements(st);
+	return check_schema(st) && check_structure(st, check) && prepare_statements(st) &&
+		read_last_key_id(st) && store_ready(st);
 }
 
 store *
@@ -390,6 +456,8 @@ store_open(const char *data_dir, bool check, char *reason, size_t reason_size)
 		snprintf(reason, reason_size, "out of memory");
 		return NULL;
 	}
+	st->pending_max_bytes = PENDING_MAX_BYTES;
+	st->stale = true;
 	if (!open_database(st, path, check))
 	{
 		snprintf(reason, reason_size, "cannot use the database \"%s\": %s", path, st->message);
@@ -408,5 +476,10 @@ store_close(store *st)
 		sqlite3_finalize(st->stmt[i]);
 	sqlite3_close(st->db);
 	store_names_free(st->names);
+	pending_clear(&st->pending);
+	block_list_free(&st->unpacked);
+	block_list_free(&st->merged);
+	free(st->copy);
+	free(st->packed);
 	free(st);
 }

@@ -12,18 +12,20 @@
 
 #include <sqlite3.h>
 
+#include "pending.h"
 #include "store.h"
 
 /*
- * A record's row id is its key's id in the upper half and its ts, moved to
- * start at 0, in the lower: records lie in (key, ts) order in one b-tree, and
- * a range of one key is a range of row ids.
+ * A block's row id is its key's id in the upper half and the ts of its first
+ * record, moved to start at 0, in the lower: blocks lie in (key, ts) order in
+ * one b-tree, and a range of one key is a range of row ids.
  */
-#define RECORD_ID(key_id, ts_sec) \
+#define BLOCK_ID(key_id, ts_sec) \
 	(((int64_t) (key_id) << 32) + ((int64_t) (ts_sec) - INT32_MIN))
-#define RECORD_TS(record_id) ((int64_t) ((record_id) & UINT32_MAX) + INT32_MIN)
+#define BLOCK_TS(block_id) ((int32_t) ((int64_t) ((block_id) & UINT32_MAX) + INT32_MIN))
+#define BLOCK_KEY(block_id) ((block_id) >> 32)
 
-/* So that a record's id stays positive. */
+/* So that a block's id stays positive. */
 #define KEY_ID_MAX INT32_MAX
 
 typedef enum statement
@@ -35,10 +37,12 @@ typedef enum statement
 	STMT_ADD_COLLECTION,
 	STMT_FIND_KEY,
 	STMT_ADD_KEY,
-	STMT_INSERT,
-	STMT_DELETE_RECORD,
-	STMT_KEY_HAS_RECORD,
-	STMT_DELETE_RECORDS_OF_KEY,
+	STMT_LAST_BLOCK_ID,
+	STMT_BLOCK_UP_TO,
+	STMT_BLOCK_FROM,
+	STMT_BLOCK_ID_FROM,
+	STMT_PUT_BLOCK,
+	STMT_DELETE_BLOCKS,
 	STMT_DELETE_KEY,
 	STMT_COLLECTION_HAS_KEY,
 	STMT_KEYS_OF_COLLECTION,
@@ -51,8 +55,11 @@ typedef enum statement
 	STMT_DELETE_COLLECTIONS_WITHOUT_KEYS,
 	STMT_SET_VALUE,
 	STMT_DELETE_VALUE,
-	STMT_SCAN_RECORDS,
-	STMT_SCAN_RECORDS_REVERSE,
+	STMT_SAVE_JOURNAL,
+	STMT_LOAD_JOURNAL,
+	STMT_CLEAR_JOURNAL,
+	STMT_SCAN_BLOCKS,
+	STMT_SCAN_BLOCKS_REVERSE,
 	STMT_SCAN_LATEST,
 	STMT_SCAN_COLLECTIONS,
 	STMT_SCAN_VALUES,
@@ -70,12 +77,46 @@ typedef struct store_ids
 	int64_t		key;
 } store_ids;
 
+/* Where a scan is; the statement says which kind it is of. */
+typedef struct scan_state
+{
+	statement	which;
+	int64_t		from_sec;
+	int64_t		to_sec;
+
+	/* by name: SQLite's row and the pending name that come next */
+	bool		has_row;
+	bool		rows_end;
+	const pending_names *names; /* NULL if none of them count */
+	size_t		name_at;
+
+	/* records: what is unpacked of blocks, what is pending, both half open */
+	bool		reverse;
+	bool		blocks_end;
+	size_t		block_at;
+	size_t		block_behind;
+	const block_record *pending;
+	size_t		pending_at;
+	size_t		pending_behind;
+} scan_state;
+
 struct store
 {
 	sqlite3    *db;
 	sqlite3_stmt *stmt[STMT_COUNT];
-	statement	scan;			/* the scan in progress */
 	name_cache *names;
+	int64_t		last_key_id;	/* the highest given to a key */
+	pending		pending;
+	size_t		pending_max_bytes;
+	bool		stale;			/* pending is not what the journal says */
+	bool		flush_due;		/* with the next commit */
+	block_list	unpacked;		/* the block that a scan or a flush is at */
+	block_list	merged;			/* by a flush */
+	char	   *copy;			/* of a flush's block */
+	size_t		copy_size_bytes;
+	unsigned char *packed;		/* by a flush */
+	size_t		packed_size_bytes;
+	scan_state	scan;			/* the one in progress */
 	bool		in_transaction;
 	bool		failed;
 	char		message[256];
@@ -88,6 +129,9 @@ extern bool store_fail(store *st);
 
 /* Records a failure of our own; always returns false. */
 extern bool store_fail_because(store *st, const char *message);
+
+/* To be called before anything is read of what may be pending; false if it can't. */
+extern bool store_ready(store *st);
 
 /* To be called before anything is written. */
 extern bool store_begin(store *st);
@@ -104,6 +148,28 @@ extern bool store_run_for_id(store *st, statement which, int64_t id);
 extern bool store_run_for_value(store *st, statement which, int64_t *value);
 extern store_text store_column_text(sqlite3_stmt *stmt, int column);
 
+/* Records why a block could not be read; true if it could. */
+extern bool store_block_is(store *st, block_outcome outcome);
+
+/* ---- in store_journal.c ---- */
+
+/* What is pending and not in the journal's table gets there. */
+extern bool store_journal_save(store *st);
+
+/* What is pending is what the journal's table says. */
+extern bool store_journal_load(store *st);
+extern bool store_journal_clear(store *st);
+
+/* ---- in store_record.c ---- */
+
+/* The row of a key that has no blocks. */
+extern bool store_remove_key(store *st, int64_t collection_id, store_text key);
+
+/* ---- in store_flush.c ---- */
+
+/* All that is pending goes into blocks. */
+extern bool store_flush(store *st);
+
 /* ---- in store_name.c ---- */
 
 extern name_cache *store_names_new(void);
@@ -116,8 +182,11 @@ extern void store_names_forget(name_cache *names);
 extern bool store_find_collection(store *st, store_text collection, bool add,
 								  int64_t *collection_id);
 
-/* The ids of a collection and a key in it; likewise. */
-extern bool store_find_key(store *st, store_text collection, store_text key,
-						   bool add, store_ids *ids);
+/* The ids of a collection and a key in it. */
+extern bool store_find_key(store *st, store_text collection, store_text key, store_ids *ids);
+
+/* The id of a key in ids->collection, which is given; *added if it had none. */
+extern bool store_add_key(store *st, store_text collection, store_text key, store_ids *ids,
+						  bool *added);
 
 #endif							/* STORE_INT_H */

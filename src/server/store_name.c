@@ -132,42 +132,70 @@ store_find_collection(store *st, store_text collection, bool add, int64_t *colle
 	return true;
 }
 
+/* Fills in the ids if they are remembered. */
 static bool
-find_key_id(store *st, int64_t collection_id, store_text key, bool add, int64_t *key_id)
+recall(const store *st, const cache_slot *slot, store_text collection, store_text key,
+	   store_ids *ids)
 {
-	sqlite3_bind_int64(st->stmt[STMT_FIND_KEY], 1, collection_id);
-	if (!store_bind_text(st, STMT_FIND_KEY, 2, key) ||
-		!store_run_for_value(st, STMT_FIND_KEY, key_id))
+	if (slot == NULL || !slot_holds(st->names, slot, collection, key))
 		return false;
-	if (*key_id != 0 || !add)
-		return true;
-	sqlite3_bind_int64(st->stmt[STMT_ADD_KEY], 1, collection_id);
-	if (!store_bind_text(st, STMT_ADD_KEY, 2, key) || !store_run(st, STMT_ADD_KEY))
-		return false;
-	*key_id = sqlite3_last_insert_rowid(st->db);
-	if (*key_id > KEY_ID_MAX)
-		return store_fail_because(st, "there are too many keys");
+	*ids = slot->ids;
 	return true;
 }
 
+static bool
+look_up_key(store *st, store_text key, store_ids *ids)
+{
+	sqlite3_bind_int64(st->stmt[STMT_FIND_KEY], 1, ids->collection);
+	return store_bind_text(st, STMT_FIND_KEY, 2, key) &&
+		store_run_for_value(st, STMT_FIND_KEY, &ids->key);
+}
+
 bool
-store_find_key(store *st, store_text collection, store_text key, bool add, store_ids *ids)
+store_find_key(store *st, store_text collection, store_text key, store_ids *ids)
 {
 	cache_slot *slot = slot_of(st->names, collection, key);
 
-	if (slot != NULL && slot_holds(st->names, slot, collection, key))
-	{
-		*ids = slot->ids;
+	if (recall(st, slot, collection, key, ids))
 		return true;
-	}
 	ids->key = 0;
-	if (!store_find_collection(st, collection, add, &ids->collection))
+	if (!store_find_collection(st, collection, false, &ids->collection))
 		return false;
-	if (ids->collection != 0 && !find_key_id(st, ids->collection, key, add, &ids->key))
+	if (ids->collection != 0 && !look_up_key(st, key, ids))
 		return false;
 
 	/* Absence is not remembered: it would have to be forgotten at each insert. */
 	if (slot != NULL && ids->key != 0)
+		slot_fill(st->names, slot, collection, key, *ids);
+	return true;
+}
+
+bool
+store_add_key(store *st, store_text collection, store_text key, store_ids *ids, bool *added)
+{
+	cache_slot *slot = slot_of(st->names, collection, key);
+	sqlite3_stmt *stmt = st->stmt[STMT_ADD_KEY];
+
+	*added = false;
+	if (recall(st, slot, collection, key, ids))
+		return true;
+	if (st->last_key_id >= KEY_ID_MAX)
+		return store_fail_because(st, "there are too many keys");
+	ids->key = st->last_key_id + 1;
+	sqlite3_bind_int64(stmt, 1, ids->collection);
+	sqlite3_bind_int64(stmt, 3, ids->key);
+	if (!store_bind_text(st, STMT_ADD_KEY, 2, key) || !store_run(st, STMT_ADD_KEY))
+		return false;
+	*added = sqlite3_changes(st->db) > 0;
+	if (*added)
+	{
+		/* not to be remembered: of many new keys few are wanted again soon */
+		st->last_key_id++;
+		return true;
+	}
+	if (!look_up_key(st, key, ids))
+		return false;
+	if (slot != NULL)
 		slot_fill(st->names, slot, collection, key, *ids);
 	return true;
 }

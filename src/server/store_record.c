@@ -3,7 +3,8 @@
  * store_record.c
  *		Writes records, and deletes records, keys and collections.
  *
- * Reading them is left to store_scan.c.
+ * Single records are pending at first; how they get into blocks is left to
+ * store_flush.c, reading them to store_scan.c.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -11,42 +12,60 @@
  */
 #include "store_int.h"
 
+static bool
+write_record(store *st, journal_write wr)
+{
+	if (!store_begin(st))
+		return false;
+	return pending_add(&st->pending, wr) || store_fail_because(st, "out of memory");
+}
+
 bool
 store_insert(store *st, store_text collection, store_text key, int32_t ts_sec,
 			 store_text data)
 {
-	store_ids	ids;
-
-	if (!store_begin(st) || !store_find_key(st, collection, key, true, &ids) ||
-		!store_bind_text(st, STMT_INSERT, 2, data))
-		return false;
-	return store_run_for_id(st, STMT_INSERT, RECORD_ID(ids.key, ts_sec));
-}
-
-static bool
-remove_key_row(store *st, int64_t key_id)
-{
-	store_names_forget(st->names);
-	return store_run_for_id(st, STMT_DELETE_KEY, key_id);
+	return write_record(st, (journal_write) {
+		collection, key, {data.bytes, data.len_bytes, ts_sec}
+	});
 }
 
 bool
 store_delete_record(store *st, store_text collection, store_text key, int64_t ts_sec)
 {
-	store_ids	ids;
-	int64_t		has_record;
+	if (ts_sec < INT32_MIN || ts_sec > INT32_MAX)
+		return store_begin(st);
+	return write_record(st, (journal_write) {
+		collection, key, {NULL, 0, ts_sec}
+	});
+}
 
-	if (!store_begin(st) || !store_find_key(st, collection, key, false, &ids))
-		return false;
-	if (ids.key == 0 || ts_sec < INT32_MIN || ts_sec > INT32_MAX)
-		return true;
-	if (!store_run_for_id(st, STMT_DELETE_RECORD, RECORD_ID(ids.key, ts_sec)))
-		return false;
+/*
+ * Whatever deletes more than a record is carried out at once, on all that was
+ * written before.
+ */
+static bool
+begin_flushed(store *st)
+{
+	return store_begin(st) && store_flush(st);
+}
 
-	sqlite3_bind_int64(st->stmt[STMT_KEY_HAS_RECORD], 1, ids.key);
-	if (!store_run_for_value(st, STMT_KEY_HAS_RECORD, &has_record))
-		return false;
-	return has_record || remove_key_row(st, ids.key);
+bool
+store_remove_key(store *st, int64_t collection_id, store_text key)
+{
+	store_names_forget(st->names);
+	sqlite3_bind_int64(st->stmt[STMT_DELETE_KEY], 1, collection_id);
+	return store_bind_text(st, STMT_DELETE_KEY, 2, key) && store_run(st, STMT_DELETE_KEY);
+}
+
+/* The blocks of the keys of these ids and between. */
+static bool
+delete_blocks(store *st, int64_t first_key_id, int64_t last_key_id)
+{
+	sqlite3_stmt *stmt = st->stmt[STMT_DELETE_BLOCKS];
+
+	sqlite3_bind_int64(stmt, 1, BLOCK_ID(first_key_id, INT32_MIN));
+	sqlite3_bind_int64(stmt, 2, BLOCK_ID(last_key_id, INT32_MAX));
+	return store_run(st, STMT_DELETE_BLOCKS);
 }
 
 /* A collection's row, its pairs and, if still there, its key rows. */
@@ -65,12 +84,11 @@ store_delete_key(store *st, store_text collection, store_text key)
 	store_ids	ids;
 	int64_t		has_key;
 
-	if (!store_begin(st) || !store_find_key(st, collection, key, false, &ids))
+	if (!begin_flushed(st) || !store_find_key(st, collection, key, &ids))
 		return false;
 	if (ids.key == 0)
 		return true;
-	if (!store_run_for_id(st, STMT_DELETE_RECORDS_OF_KEY, ids.key) ||
-		!remove_key_row(st, ids.key))
+	if (!delete_blocks(st, ids.key, ids.key) || !store_remove_key(st, ids.collection, key))
 		return false;
 
 	sqlite3_bind_int64(st->stmt[STMT_COLLECTION_HAS_KEY], 1, ids.collection);
@@ -80,32 +98,44 @@ store_delete_key(store *st, store_text collection, store_text key)
 }
 
 /*
- * Deletes the records of every key that a statement, already bound, selects
- * the id of; the key rows stay, so that the selection is not disturbed.
+ * Deletes the blocks of every key that a statement, already bound, selects the
+ * id of; the key rows stay, so that the selection is not disturbed.  Ids one
+ * after the other, as keys get them that are new together, go at a time.
  */
 static bool
-delete_records_of(store *st, statement which)
+delete_blocks_of(store *st, statement which)
 {
 	sqlite3_stmt *keys = st->stmt[which];
+	int64_t		first = 0;
+	int64_t		last = -1;		/* of the ids not yet gone */
+	bool		good = true;
 	int			rc;
 
-	while ((rc = sqlite3_step(keys)) == SQLITE_ROW &&
-		   store_run_for_id(st, STMT_DELETE_RECORDS_OF_KEY, sqlite3_column_int64(keys, 0)))
-		;
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		store_fail(st);
+	while (good && (rc = sqlite3_step(keys)) == SQLITE_ROW)
+	{
+		int64_t		key_id = sqlite3_column_int64(keys, 0);
+
+		if (key_id != last + 1)
+		{
+			good = last < first || delete_blocks(st, first, last);
+			first = key_id;
+		}
+		last = key_id;
+	}
+	if (good && rc != SQLITE_DONE)
+		good = store_fail(st);
 	sqlite3_reset(keys);
-	return !st->failed;
+	return good && (last < first || delete_blocks(st, first, last));
 }
 
 bool
 store_delete_key_everywhere(store *st, store_text key)
 {
-	if (!store_begin(st))
+	if (!begin_flushed(st))
 		return false;
 	store_names_forget(st->names);
 	return store_bind_text(st, STMT_KEYS_NAMED, 1, key) &&
-		delete_records_of(st, STMT_KEYS_NAMED) &&
+		delete_blocks_of(st, STMT_KEYS_NAMED) &&
 		store_bind_text(st, STMT_DELETE_KEYS_NAMED, 1, key) &&
 		store_run(st, STMT_DELETE_KEYS_NAMED) &&
 		store_run(st, STMT_DELETE_VALUES_WITHOUT_KEYS) &&
@@ -117,11 +147,11 @@ store_delete_collection(store *st, store_text collection)
 {
 	int64_t		collection_id;
 
-	if (!store_begin(st) || !store_find_collection(st, collection, false, &collection_id))
+	if (!begin_flushed(st) || !store_find_collection(st, collection, false, &collection_id))
 		return false;
 	if (collection_id == 0)
 		return true;
 	sqlite3_bind_int64(st->stmt[STMT_KEYS_OF_COLLECTION], 1, collection_id);
-	return delete_records_of(st, STMT_KEYS_OF_COLLECTION) &&
+	return delete_blocks_of(st, STMT_KEYS_OF_COLLECTION) &&
 		remove_collection_rows(st, collection_id);
 }

@@ -1,0 +1,321 @@
+/*-------------------------------------------------------------------------
+ *
+ * store_flush.c
+ *		Puts what is pending into blocks.
+ *
+ * Collection by collection, key by key, block by block: what is pending for
+ * the time that a block covers is merged with its records, and they are
+ * packed anew, into one block or several.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "store_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The key that is flushed.  Ids of blocks that there are not are 0. */
+typedef struct flush_key
+{
+	int64_t		id;
+	int64_t		last_block_id;
+	int64_t		unpacked_id;	/* of the block that is unpacked */
+	const block_record *at;		/* what is still to be flushed */
+	const block_record *end;
+} flush_key;
+
+static void
+bind_ids(store *st, statement which, int64_t first, int64_t last)
+{
+	sqlite3_bind_int64(st->stmt[which], 1, first);
+	sqlite3_bind_int64(st->stmt[which], 2, last);
+}
+
+/* Room for so many bytes; the old ones are not kept. */
+static bool
+make_room(store *st, void **memory, size_t *size_bytes, size_t wanted_bytes)
+{
+	if (wanted_bytes <= *size_bytes)
+		return true;
+	free(*memory);
+	*size_bytes = 0;
+	*memory = malloc(wanted_bytes);
+	if (*memory == NULL)
+		return store_fail_because(st, "out of memory");
+	*size_bytes = wanted_bytes;
+	return true;
+}
+
+/* ---- reading ---- */
+
+/* Unpacks the block of a statement's row, if there is one, out of a copy that stays. */
+static bool
+read_block(store *st, statement which, flush_key *key, int64_t first_id, int64_t last_id)
+{
+	sqlite3_stmt *stmt = st->stmt[which];
+	int			rc;
+
+	key->unpacked_id = 0;
+	st->unpacked.count = 0;
+	bind_ids(st, which, first_id, last_id);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+	{
+		store_text	data = store_column_text(stmt, 1);
+
+		key->unpacked_id = sqlite3_column_int64(stmt, 0);
+		if (make_room(st, (void **) &st->copy, &st->copy_size_bytes, data.len_bytes + 1))
+		{
+			memcpy(st->copy, data.bytes, data.len_bytes);
+			store_block_is(st, block_unpack(st->copy, data.len_bytes,
+											BLOCK_TS(key->unpacked_id), &st->unpacked));
+		}
+	}
+	else if (rc != SQLITE_DONE)
+		store_fail(st);
+	sqlite3_reset(stmt);
+	return !st->failed;
+}
+
+/* Mostly records come behind all others of their key: its last block first. */
+static bool
+read_last_block(store *st, flush_key *key)
+{
+	if (!read_block(st, STMT_BLOCK_UP_TO, key, BLOCK_ID(key->id, INT32_MIN),
+					BLOCK_ID(key->id, INT32_MAX)))
+		return false;
+	key->last_block_id = key->unpacked_id;
+	return true;
+}
+
+/*
+ * Unpacks the block for the first pending record: the one that covers its
+ * time, else the key's first, which then begins later.
+ */
+static bool
+read_block_for_first(store *st, flush_key *key)
+{
+	int64_t		wanted = BLOCK_ID(key->id, key->at->ts_sec);
+
+	if (wanted >= key->last_block_id && key->unpacked_id == key->last_block_id)
+		return true;
+	if (!read_block(st, STMT_BLOCK_UP_TO, key, BLOCK_ID(key->id, INT32_MIN), wanted))
+		return false;
+	return key->unpacked_id != 0 ||
+		read_block(st, STMT_BLOCK_FROM, key, wanted, BLOCK_ID(key->id, INT32_MAX));
+}
+
+/* Behind the last pending record that comes before the next block. */
+static bool
+find_end(store *st, const flush_key *key, const block_record **end)
+{
+	int64_t		next_id;
+
+	*end = key->end;
+	if (key->unpacked_id == key->last_block_id)
+		return true;
+	bind_ids(st, STMT_BLOCK_ID_FROM, key->unpacked_id + 1, key->last_block_id);
+	if (!store_run_for_value(st, STMT_BLOCK_ID_FROM, &next_id))
+		return false;
+	*end = key->at + block_search(key->at, key->end - key->at, BLOCK_TS(next_id));
+	return true;
+}
+
+/* ---- merging ---- */
+
+/* Of two records of one ts the pending one counts, and none if that deletes it. */
+static bool
+merge(store *st, const block_record *pending, const block_record *end)
+{
+	const block_record *old = st->unpacked.record;
+	const block_record *old_end = old + st->unpacked.count;
+	bool		good = true;
+
+	st->merged.count = 0;
+	while (good && (old < old_end || pending < end))
+	{
+		const block_record *next;
+
+		if (pending == end || (old < old_end && old->ts_sec < pending->ts_sec))
+			next = old++;
+		else
+		{
+			if (old < old_end && old->ts_sec == pending->ts_sec)
+				old++;
+			next = pending++;
+		}
+		if (next->bytes != NULL)
+			good = block_list_add(&st->merged, next);
+	}
+	return good || store_fail_because(st, "out of memory");
+}
+
+/*
+ * How long the blocks of the merged records are to become.  What is appended
+ * leaves full ones behind; what comes in between splits in equal parts, so
+ * that there is room for more.
+ */
+static size_t
+part_bytes(const store *st, bool appended)
+{
+	const block_record *rec = st->merged.record;
+	size_t		bytes = 0;
+	size_t		parts;
+
+	if (appended)
+		return BLOCK_MAX_BYTES;
+	for (size_t i = 0; i < st->merged.count; i++)
+		bytes += block_record_bytes(&rec[i > 0 ? i - 1 : 0], &rec[i]);
+	parts = (bytes + BLOCK_MAX_BYTES - 1) / BLOCK_MAX_BYTES;
+	return parts > 1 ? bytes / parts + 1 : BLOCK_MAX_BYTES;
+}
+
+/* The first so many records that make a block, and how long it is. */
+static size_t
+count_part(const block_record *rec, const block_record *end, size_t wanted_bytes, size_t *bytes)
+{
+	size_t		count = 1;
+
+	*bytes = block_record_bytes(rec, rec);
+	while (rec + count < end && *bytes < wanted_bytes)
+	{
+		size_t		more = block_record_bytes(&rec[count - 1], &rec[count]);
+
+		if (*bytes + more > BLOCK_MAX_BYTES)
+			break;
+		*bytes += more;
+		count++;
+	}
+	return count;
+}
+
+/* ---- writing ---- */
+
+static bool
+put_block(store *st, int64_t id, const block_record *rec, size_t count, size_t bytes)
+{
+	if (!make_room(st, (void **) &st->packed, &st->packed_size_bytes, bytes))
+		return false;
+	block_pack(rec, count, st->packed);
+	return store_bind_text(st, STMT_PUT_BLOCK, 2, (store_text) {(char *) st->packed, bytes}) &&
+		store_run_for_id(st, STMT_PUT_BLOCK, id);
+}
+
+static bool
+put_merged(store *st, int64_t key_id, bool appended)
+{
+	const block_record *rec = st->merged.record;
+	const block_record *end = rec + st->merged.count;
+	size_t		wanted_bytes = part_bytes(st, appended);
+
+	while (rec < end)
+	{
+		size_t		bytes;
+		size_t		count = count_part(rec, end, wanted_bytes, &bytes);
+
+		if (!put_block(st, BLOCK_ID(key_id, rec->ts_sec), rec, count, bytes))
+			return false;
+		rec += count;
+	}
+	return true;
+}
+
+/* Puts as much of what is pending of a key as belongs to one block. */
+static bool
+flush_block(store *st, flush_key *key)
+{
+	const block_list *old = &st->unpacked;
+	const block_record *end;
+	bool		appended;
+
+	if (!read_block_for_first(st, key) || !find_end(st, key, &end) || !merge(st, key->at, end))
+		return false;
+	appended = old->count == 0 || old->record[old->count - 1].ts_sec < key->at->ts_sec;
+	key->at = end;
+
+	/* it begins with another record, or is empty */
+	if (key->unpacked_id != 0 &&
+		(st->merged.count == 0 ||
+		 BLOCK_ID(key->id, st->merged.record[0].ts_sec) != key->unpacked_id))
+	{
+		bind_ids(st, STMT_DELETE_BLOCKS, key->unpacked_id, key->unpacked_id);
+		if (!store_run(st, STMT_DELETE_BLOCKS))
+			return false;
+	}
+	return put_merged(st, key->id, appended);
+}
+
+/* ---- keys and collections ---- */
+
+static bool
+drop_key_without_blocks(store *st, const store_ids *ids, store_text name)
+{
+	int64_t		block_id;
+
+	bind_ids(st, STMT_BLOCK_ID_FROM, BLOCK_ID(ids->key, INT32_MIN), BLOCK_ID(ids->key, INT32_MAX));
+	if (!store_run_for_value(st, STMT_BLOCK_ID_FROM, &block_id))
+		return false;
+	return block_id != 0 || store_remove_key(st, ids->collection, name);
+}
+
+static bool
+flush_pending_key(store *st, int64_t collection_id, store_text collection, pending_key *pending)
+{
+	store_ids	ids = {.collection = collection_id};
+	bool		added = false;
+	flush_key	key;
+
+	if (!pending_sort_records(pending))
+		return store_fail_because(st, "out of memory");
+	if (!(pending->inserts ?
+		  store_add_key(st, collection, pending->name.text, &ids, &added) :
+		  store_find_key(st, collection, pending->name.text, &ids)))
+		return false;
+	if (ids.key == 0)
+		return true;			/* there is nothing to delete */
+	key = (flush_key) {
+		.id = ids.key,.at = pending->list.record,.end = pending->list.record + pending->list.count
+	};
+	st->unpacked.count = 0;
+	if (!added && !read_last_block(st, &key))
+		return false;
+	while (key.at < key.end)
+	{
+		if (!flush_block(st, &key))
+			return false;
+	}
+	return !pending->deletes || drop_key_without_blocks(st, &ids, pending->name.text);
+}
+
+static bool
+flush_collection(store *st, pending_collection *pending)
+{
+	int64_t		collection_id;
+	bool		good;
+
+	good = store_find_collection(st, pending->name.text, pending->inserts, &collection_id);
+	if (!good || collection_id == 0)
+		return good;
+	pending_sort_names(&pending->keys);
+	for (size_t i = 0; i < pending->keys.count && good; i++)
+		good = flush_pending_key(st, collection_id, pending->name.text,
+								 (pending_key *) pending->keys.name[i]);
+	return good;
+}
+
+bool
+store_flush(store *st)
+{
+	pending    *p = &st->pending;
+
+	if (pending_is_empty(p))
+		return true;
+	for (size_t i = 0; i < p->collections.count; i++)
+	{
+		if (!flush_collection(st, (pending_collection *) p->collections.name[i]))
+			return false;
+	}
+	return store_journal_clear(st);
+}
