@@ -21,7 +21,7 @@ block_list_add(block_list *list, const block_record *rec)
 {
 	if (list->count == list->size)
 	{
-		size_t		size = list->size ? 2 * list->size : 4;
+		size_t		size = list->size ? 2 * list->size : 1;
 		block_record *memory = realloc(list->record, size * sizeof(block_record));
 
 		if (memory == NULL)

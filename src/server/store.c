@@ -31,7 +31,7 @@
  * more there is, the more of a key's records go into a block at once, and the
  * longer everybody waits for it.
  */
-#define PENDING_MAX_BYTES (32 * 1024 * 1024)
+#define PENDING_MAX_BYTES (48 * 1024 * 1024)
 
 /* Up to this size a database is checked at every start: about a second. */
 #define CHECK_MAX_BYTES (256 * 1024 * 1024)
