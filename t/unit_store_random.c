@@ -24,6 +24,9 @@
 #define PAIRS 2
 #define DATA_MAX_BYTES 20000
 
+/* Keys of one record each, in a collection of their own. */
+#define CROWD 6000
+
 /* 0: there is none; else its data is that version's. */
 typedef struct model_key
 {
@@ -40,6 +43,8 @@ typedef struct model_collection
 typedef struct model
 {
 	model_collection collection[COLLECTIONS];
+	unsigned	crowd[CROWD];
+	bool		crowd_exists;
 } model;
 
 static char dir[] = "/tmp/unit_store_random.XXXXXX";
@@ -58,6 +63,16 @@ collection_name(int c)
 	static const char *const names[COLLECTIONS] = {"c", "", "co"};
 
 	return (store_text) {names[c], strlen(names[c])};
+}
+
+static const store_text crowd_name = {"crowd", 5};
+
+static store_text
+key_of_crowd(int i)
+{
+	static char memory[16];
+
+	return (store_text) {memory, snprintf(memory, sizeof(memory), "%05d", i)};
 }
 
 /* In the order of their bytes. */
@@ -145,9 +160,21 @@ model_delete_key(int c, int k)
 		*collection = (model_collection) {0};
 }
 
+static bool
+crowd_has_records(void)
+{
+	for (int i = 0; i < CROWD; i++)
+	{
+		if (now.crowd[i] != 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 model_delete_key_everywhere(int k)
 {
+	now.crowd_exists = crowd_has_records();
 	for (int c = 0; c < COLLECTIONS; c++)
 	{
 		now.collection[c].key[k] = (model_key) {0};
@@ -180,6 +207,25 @@ write_record(int c, int k)
 }
 
 static void
+write_crowd(void)
+{
+	int			i = random_below(CROWD);
+	int			stride = 1 + random_below(50);
+	bool		deletes = random_below(3) == 0;
+
+	for (int left = random_below(600); left >= 0; left--)
+	{
+		now.crowd[i] = deletes ? 0 : ++versions;
+		check(deletes ?
+			  store_delete_record(st, crowd_name, key_of_crowd(i), i) :
+			  store_insert(st, crowd_name, key_of_crowd(i), i, data_of(now.crowd[i])),
+			  "write of one of many keys");
+		now.crowd_exists |= !deletes;
+		i = (i + stride) % CROWD;
+	}
+}
+
+static void
 write_pair(int c)
 {
 	int			p = random_below(PAIRS);
@@ -203,6 +249,11 @@ delete_much(int c, int k)
 		case 0:
 			check(store_delete_collection(st, collection_name(c)), "delete of a collection");
 			now.collection[c] = (model_collection) {0};
+			if (random_below(4) > 0)
+				break;
+			check(store_delete_collection(st, crowd_name), "delete of a collection of many keys");
+			memset(now.crowd, 0, sizeof(now.crowd));
+			now.crowd_exists = false;
 			break;
 		case 1:
 			check(store_delete_key_everywhere(st, key_name(k)), "delete of a key everywhere");
@@ -226,25 +277,26 @@ open_store(void)
 		printf("Bail out! step %ld: %s\n", step, reason);
 		exit(1);
 	}
-	st->pending_max_bytes = 1000000;
+	st->pending_max_bytes = random_below(3) == 0 ? 1 : 300000 + random_below(1000000);
 }
 
 static void
 end_transaction(void)
 {
-	switch (random_below(12))
+	switch (random_below(40))
 	{
 		case 0:
-			store_rollback(st);
-			now = committed;
-			return;
 		case 1:
-			store_close(st);
-			open_store();
+			store_rollback(st);
 			now = committed;
 			return;
 		case 2:
 		case 3:
+			store_close(st);
+			open_store();
+			now = committed;
+			return;
+		case 4:
 			st->flush_due = true;
 			break;
 	}
@@ -351,6 +403,31 @@ read_latest(int c)
 }
 
 static void
+read_crowd(void)
+{
+	int			first = random_below(CROWD);
+	store_item	item;
+
+	check(store_scan_latest(st, crowd_name, key_of_crowd(first), INT32_MIN, INT32_MAX),
+		  "start of the latest of many keys");
+	for (int i = first; i < CROWD && !failed; i++)
+	{
+		bool		more;
+
+		if (now.crowd[i] == 0)
+			continue;
+		while ((more = store_scan_next(st, &item)) && !item.found)
+			;
+		check(more, "one of many keys is missing");
+		check(failed || item.ts_sec == i, "another one of many keys than expected");
+		check(failed || same_data(&item, now.crowd[i]), "other data of one of many keys");
+	}
+	while (store_scan_next(st, &item))
+		check(!item.found, "one of many keys too many");
+	store_scan_end(st);
+}
+
+static void
 read_collections(void)
 {
 	static const int order[COLLECTIONS] = {1, 0, 2};
@@ -368,6 +445,9 @@ read_collections(void)
 						 memcmp(item.name.bytes, name.bytes, name.len_bytes) == 0),
 			  "another collection than expected");
 	}
+	if (now.crowd_exists)
+		check(store_scan_next(st, &item) && item.name.len_bytes == crowd_name.len_bytes,
+			  "the collection of many keys is missing");
 	check(!store_scan_next(st, &item), "a collection too many");
 	store_scan_end(st);
 }
@@ -422,7 +502,9 @@ take_step(void)
 	int			k = random_below(KEYS);
 	unsigned	kind = random_below(100);
 
-	if (kind < 45)
+	if (kind < 1)
+		write_crowd();
+	else if (kind < 45)
 		write_record(c, k);
 	else if (kind < 48)
 		write_pair(c);
@@ -434,6 +516,8 @@ take_step(void)
 		read_records(c, k);
 	else if (kind < 95)
 		read_latest(c);
+	else if (kind < 96)
+		read_crowd();
 	else if (kind < 98)
 		read_collections();
 	else if (kind < 99)

@@ -23,6 +23,8 @@
 struct journal_chunk
 {
 	journal_chunk *next;
+	uint64_t	place;
+	int64_t		last_row_id;	/* 0 if it is in none */
 	size_t		size_bytes;
 	size_t		len_bytes;
 	size_t		saved_bytes;
@@ -41,7 +43,7 @@ reserve(journal *jnl, size_t len_bytes)
 	chunk = malloc(sizeof(journal_chunk) + size_bytes);
 	if (chunk == NULL)
 		return NULL;
-	*chunk = (journal_chunk) {.size_bytes = size_bytes};
+	*chunk = (journal_chunk) {.place = ++jnl->last_place,.size_bytes = size_bytes};
 	if (jnl->last == NULL)
 		jnl->first = jnl->unsaved = chunk;
 	else
@@ -64,11 +66,10 @@ unfold(uint64_t folded)
 }
 
 static unsigned char *
-put_text(unsigned char *to, store_text *text)
+put_text(unsigned char *to, store_text text)
 {
-	memcpy(to, text->bytes, text->len_bytes);
-	text->bytes = (char *) to;
-	return to + text->len_bytes;
+	memcpy(to, text.bytes, text.len_bytes);
+	return to + text.len_bytes;
 }
 
 bool
@@ -82,27 +83,31 @@ journal_append(journal *jnl, journal_write *wr)
 		return false;
 	to = varint_put(to, wr->collection.len_bytes);
 	to = varint_put(to, wr->key.len_bytes);
-	to = put_text(to, &wr->collection);
-	to = put_text(to, &wr->key);
+	to = put_text(to, wr->collection);
+	to = put_text(to, wr->key);
 	to = varint_put(to, fold(wr->rec.ts_sec));
 	to = varint_put(to, data.bytes != NULL ? data.len_bytes + 1 : 0);
 	if (data.bytes != NULL)
-		to = put_text(to, &data);
-	wr->rec.bytes = data.bytes;
+	{
+		wr->rec.bytes = (char *) to;
+		to = put_text(to, data);
+	}
 	jnl->last->len_bytes = to - jnl->last->bytes;
 	return true;
 }
 
 bool
-journal_append_saved(journal *jnl, store_text *part)
+journal_append_saved(journal *jnl, store_text *part, int64_t row_id)
 {
 	unsigned char *to = reserve(jnl, part->len_bytes);
 
 	if (to == NULL)
 		return false;
-	put_text(to, part);
+	put_text(to, *part);
+	part->bytes = (char *) to;
 	jnl->last->len_bytes += part->len_bytes;
 	jnl->last->saved_bytes = jnl->last->len_bytes;
+	jnl->last->last_row_id = row_id;
 	return true;
 }
 
@@ -140,7 +145,7 @@ journal_read(store_text *part, journal_write *wr)
 }
 
 bool
-journal_save(journal *jnl, store_text *part)
+journal_unsaved(journal *jnl, store_text *part)
 {
 	journal_chunk *chunk = jnl->unsaved;
 
@@ -151,19 +156,50 @@ journal_save(journal *jnl, store_text *part)
 		return false;
 	*part = (store_text) {(char *) chunk->bytes + chunk->saved_bytes,
 	chunk->len_bytes - chunk->saved_bytes};
-	chunk->saved_bytes = chunk->len_bytes;
 	return true;
+}
+
+void
+journal_saved(journal *jnl, int64_t row_id)
+{
+	jnl->unsaved->saved_bytes = jnl->unsaved->len_bytes;
+	jnl->unsaved->last_row_id = row_id;
+}
+
+uint64_t
+journal_place_behind(const journal *jnl, size_t bytes)
+{
+	const journal_chunk *chunk = jnl->first;
+
+	for (size_t seen = 0; chunk != NULL && seen < bytes; chunk = chunk->next)
+		seen += chunk->size_bytes;
+	return chunk != NULL ? chunk->place : jnl->last_place + 1;
+}
+
+int64_t
+journal_give_up(journal *jnl, uint64_t place)
+{
+	int64_t		last_row_id = 0;
+
+	while (jnl->first != NULL && jnl->first->place < place)
+	{
+		journal_chunk *done = jnl->first;
+
+		if (done->last_row_id != 0)
+			last_row_id = done->last_row_id;
+		jnl->first = done->next;
+		if (jnl->unsaved == done)
+			jnl->unsaved = done->next;
+		jnl->bytes -= sizeof(journal_chunk) + done->size_bytes;
+		free(done);
+	}
+	if (jnl->first == NULL)
+		jnl->last = NULL;
+	return last_row_id;
 }
 
 void
 journal_clear(journal *jnl)
 {
-	while (jnl->first != NULL)
-	{
-		journal_chunk *done = jnl->first;
-
-		jnl->first = done->next;
-		free(done);
-	}
-	*jnl = (journal) {0};
+	journal_give_up(jnl, UINT64_MAX);
 }

@@ -4,7 +4,8 @@
  *		Finds, and sorts, what is pending.
  *
  * Records and names are brought into order only when somebody wants them so:
- * they mostly come in it.
+ * they mostly come in it.  Keys that were written are likely to be again, so
+ * they are forgotten only when most of them are idle.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -16,6 +17,12 @@
 #include <string.h>
 
 #define TABLE_FIRST_SIZE 1024
+
+/* What a key takes besides: itself, its name, and its places in lists. */
+#define KEY_BYTES 160
+
+/* So many idle keys are never too many. */
+#define IDLE_MIN 1024
 
 int
 pending_compare(store_text a, store_text b)
@@ -64,34 +71,52 @@ find(const pending *p, const pending_name *owner, store_text text)
 	return place_of(p, owner, text, hash_name(owner, text))->name;
 }
 
+static void
+fill_table_with(pending *p, const pending_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		*place_of(p, names->name[i]->owner, names->name[i]->text, names->name[i]->hash) =
+			(pending_place) {names->name[i]->hash, names->name[i]};
+}
+
+/* Puts all names into a table that has room for them. */
+static void
+fill_table(pending *p)
+{
+	memset(p->table, 0, p->table_size * sizeof(pending_place));
+	fill_table_with(p, &p->collections);
+	for (size_t i = 0; i < p->collections.count; i++)
+		fill_table_with(p, &((pending_collection *) p->collections.name[i])->keys);
+}
+
 /* So that there is always room, and half of it more. */
 static bool
 grow_table(pending *p)
 {
 	size_t		size = p->table_size ? 2 * p->table_size : TABLE_FIRST_SIZE;
-	pending_place *old = p->table;
-	size_t		old_size = p->table_size;
 	pending_place *table;
 
-	if (2 * p->named < old_size)
+	if (2 * p->named < p->table_size)
 		return true;
-	table = calloc(size, sizeof(pending_place));
+	table = malloc(size * sizeof(pending_place));
 	if (table == NULL)
 		return false;
+	free(p->table);
 	p->table = table;
 	p->table_size = size;
-	p->bytes += (size - old_size) * sizeof(pending_place);
-	for (size_t i = 0; i < old_size; i++)
-	{
-		if (old[i].name != NULL)
-			*place_of(p, old[i].name->owner, old[i].name->text, old[i].hash) = old[i];
-	}
-	free(old);
+	fill_table(p);
 	return true;
 }
 
+/* Where a name is, or will be; NULL if out of memory. */
+static pending_place *
+find_place(pending *p, const pending_name *owner, store_text text)
+{
+	return grow_table(p) ? place_of(p, owner, text, hash_name(owner, text)) : NULL;
+}
+
 static bool
-add_to_names(pending *p, pending_names *names, pending_name *name)
+add_to_names(pending_names *names, pending_name *name)
 {
 	if (names->count == names->size)
 	{
@@ -100,7 +125,6 @@ add_to_names(pending *p, pending_names *names, pending_name *name)
 
 		if (memory == NULL)
 			return false;
-		p->bytes += (size - names->size) * sizeof(pending_name *);
 		names->name = memory;
 		names->size = size;
 	}
@@ -110,52 +134,91 @@ add_to_names(pending *p, pending_names *names, pending_name *name)
 	return true;
 }
 
-/* What has a name in a list of them, made if missing, NULL if out of memory. */
-static void *
-find_or_add(pending *p, pending_names *names, const pending_name *owner, store_text text,
-			size_t size)
+/* Puts a name that is new where it belongs; its text is kept in bytes. */
+static bool
+add_name(pending *p, pending_names *names, pending_name *name, char *bytes, store_text text,
+		 pending_place *place)
 {
-	uint64_t	hash = hash_name(owner, text);
-	pending_place *place;
-	pending_name *name;
+	memcpy(bytes, text.bytes, text.len_bytes);
+	name->text = (store_text) {bytes, text.len_bytes};
+	name->hash = hash_name(name->owner, text);
+	if (!add_to_names(names, name))
+		return false;
+	*place = (pending_place) {name->hash, name};
+	p->named++;
+	return true;
+}
 
-	if (!grow_table(p))
-		return NULL;
-	place = place_of(p, owner, text, hash);
-	if (place->name != NULL)
-		return place->name;
-	name = calloc(1, size);
-	if (name == NULL)
-		return NULL;
-	*name = (pending_name) {.text = text,.owner = owner,.hash = hash};
-	if (!add_to_names(p, names, name))
+static pending_collection *
+find_or_add_collection(pending *p, store_text text)
+{
+	pending_place *place = find_place(p, NULL, text);
+	pending_collection *collection;
+
+	if (place == NULL || place->name != NULL)
+		return place != NULL ? (pending_collection *) place->name : NULL;
+	collection = calloc(1, sizeof(pending_collection) + text.len_bytes);
+	if (collection != NULL &&
+		!add_name(p, &p->collections, &collection->name, collection->bytes, text, place))
 	{
-		free(name);
+		free(collection);
 		return NULL;
 	}
-	p->bytes += size;
-	p->named++;
-	*place = (pending_place) {hash, name};
-	return name;
+	return collection;
+}
+
+static pending_key *
+find_or_add_key(pending *p, pending_collection *collection, store_text text)
+{
+	pending_place *place = find_place(p, &collection->name, text);
+	pending_key *key;
+
+	if (place == NULL || place->name != NULL)
+		return place != NULL ? (pending_key *) place->name : NULL;
+	key = calloc(1, sizeof(pending_key) + text.len_bytes);
+	if (key == NULL)
+		return NULL;
+	key->name.owner = &collection->name;
+	if (!add_name(p, &collection->keys, &key->name, key->bytes, text, place))
+	{
+		free(key);
+		return NULL;
+	}
+	p->idle++;
+	return key;
 }
 
 /* ---- writing ---- */
 
-/* Adds a write whose texts lie in the journal. */
+static void
+enqueue(pending *p, pending_key *key)
+{
+	key->place = p->jnl.last_place;
+	key->next = NULL;
+	if (p->last == NULL)
+		p->first = key;
+	else
+		p->last->next = key;
+	p->last = key;
+	p->idle--;
+}
+
+/* Adds a write whose data lies at the journal's last place. */
 static bool
 add_kept(pending *p, const journal_write *wr)
 {
-	pending_collection *collection = find_or_add(p, &p->collections, NULL, wr->collection,
-												 sizeof(pending_collection));
+	pending_collection *collection = find_or_add_collection(p, wr->collection);
 	pending_key *key;
 	block_record *last;
 	size_t		size_before;
 
 	if (collection == NULL)
 		return false;
-	key = find_or_add(p, &collection->keys, &collection->name, wr->key, sizeof(pending_key));
+	key = find_or_add_key(p, collection, wr->key);
 	if (key == NULL)
 		return false;
+	if (key->list.count == 0)
+		enqueue(p, key);
 	if (wr->rec.bytes == NULL)
 		key->deletes = true;
 	else
@@ -172,7 +235,7 @@ add_kept(pending *p, const journal_write *wr)
 	size_before = key->list.size;
 	if (!block_list_add(&key->list, &wr->rec))
 		return false;
-	p->bytes += (key->list.size - size_before) * sizeof(block_record);
+	p->list_bytes += (key->list.size - size_before) * sizeof(block_record);
 	return true;
 }
 
@@ -183,12 +246,12 @@ pending_add(pending *p, journal_write wr)
 }
 
 bool
-pending_load(pending *p, store_text part, bool *damaged)
+pending_load(pending *p, store_text part, int64_t row_id, bool *damaged)
 {
 	journal_write wr;
 
 	*damaged = false;
-	if (!journal_append_saved(&p->jnl, &part))
+	if (!journal_append_saved(&p->jnl, &part, row_id))
 		return false;
 	while (part.len_bytes > 0)
 	{
@@ -202,13 +265,15 @@ pending_load(pending *p, store_text part, bool *damaged)
 bool
 pending_is_empty(const pending *p)
 {
-	return p->collections.count == 0;
+	return p->first == NULL && p->batch_at == p->batch_count;
 }
 
 size_t
 pending_bytes(const pending *p)
 {
-	return p->bytes + p->jnl.bytes;
+	size_t		keys = p->named - p->collections.count - p->idle;
+
+	return p->jnl.bytes + p->list_bytes + keys * KEY_BYTES;
 }
 
 static void
@@ -232,6 +297,7 @@ pending_clear(pending *p)
 		free_collection((pending_collection *) p->collections.name[i]);
 	free(p->collections.name);
 	free(p->table);
+	free(p->batch);
 	journal_clear(&p->jnl);
 	*p = (pending) {0};
 }
@@ -248,8 +314,9 @@ pending_key *
 pending_find_key(const pending *p, store_text collection, store_text key)
 {
 	pending_collection *found = pending_find_collection(p, collection);
+	pending_key *found_key = found != NULL ? (pending_key *) find(p, &found->name, key) : NULL;
 
-	return found != NULL ? (pending_key *) find(p, &found->name, key) : NULL;
+	return found_key != NULL && found_key->list.count > 0 ? found_key : NULL;
 }
 
 static int
@@ -316,13 +383,126 @@ pending_sort_records(pending_key *key)
 			good = block_list_add(&sorted, &list->record[place[i] & UINT32_MAX]);
 	}
 	free(place);
-	if (!good)
+	if (good)
 	{
-		block_list_free(&sorted);
-		return false;
+		memcpy(list->record, sorted.record, sorted.count * sizeof(block_record));
+		list->count = sorted.count;
+		key->unsorted = false;
 	}
-	block_list_free(list);
-	*list = sorted;
-	key->unsorted = false;
+	block_list_free(&sorted);
+	return good;
+}
+
+/* ---- batches ---- */
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	const pending_key *left = *(pending_key *const *) a;
+	const pending_key *right = *(pending_key *const *) b;
+	int			order = 0;
+
+	if (left->name.owner != right->name.owner)
+		order = pending_compare(left->name.owner->text, right->name.owner->text);
+	return order != 0 ? order : pending_compare(left->name.text, right->name.text);
+}
+
+bool
+pending_start_batch(pending *p, size_t bytes)
+{
+	uint64_t	end = journal_place_behind(&p->jnl, bytes);
+	size_t		count = 0;
+
+	if (p->batch_at < p->batch_count)
+		return true;
+	for (const pending_key *key = p->first; key != NULL && key->place < end; key = key->next)
+		count++;
+	if (count == 0)
+		return true;
+	free(p->batch);
+	p->batch_at = p->batch_count = 0;
+	p->batch = malloc(count * sizeof(pending_key *));
+	if (p->batch == NULL)
+		return false;
+	while (p->batch_count < count)
+	{
+		p->batch[p->batch_count++] = p->first;
+		p->first = p->first->next;
+	}
+	if (p->first == NULL)
+		p->last = NULL;
+	qsort(p->batch, count, sizeof(pending_key *), compare_keys);
 	return true;
+}
+
+pending_key *
+pending_next(const pending *p)
+{
+	return p->batch_at < p->batch_count ? p->batch[p->batch_at] : NULL;
+}
+
+void
+pending_gone(pending *p)
+{
+	pending_key *key = p->batch[p->batch_at++];
+
+	p->list_bytes -= key->list.size * sizeof(block_record);
+	block_list_free(&key->list);
+	key->unsorted = key->inserts = key->deletes = false;
+	p->idle++;
+}
+
+/* Moves those that are not idle together; what is in no list any more is freed. */
+static void
+forget_idle_keys(pending *p, pending_names *keys)
+{
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < keys->count; i++)
+	{
+		pending_key *key = (pending_key *) keys->name[i];
+
+		if (key->list.count > 0)
+		{
+			keys->name[kept++] = &key->name;
+			continue;
+		}
+		p->named--;
+		free(key);
+	}
+	keys->count = kept;
+}
+
+/* Forgets idle keys, collections without others, and makes the table anew. */
+static void
+forget_idle(pending *p)
+{
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < p->collections.count; i++)
+	{
+		pending_collection *collection = (pending_collection *) p->collections.name[i];
+
+		forget_idle_keys(p, &collection->keys);
+		if (collection->keys.count > 0)
+		{
+			p->collections.name[kept++] = &collection->name;
+			continue;
+		}
+		p->named--;
+		free_collection(collection);
+	}
+	p->collections.count = kept;
+	p->idle = 0;
+	fill_table(p);
+}
+
+int64_t
+pending_end_batch(pending *p)
+{
+	uint64_t	place = p->first != NULL ? p->first->place : UINT64_MAX;
+
+	if (p->idle > IDLE_MIN && p->idle > p->named / 2)
+		forget_idle(p);
+	return journal_give_up(&p->jnl, place);
 }

@@ -6,6 +6,10 @@
  * They are in the journal, and here by collection and key, so that reads see
  * them and that many of a key can go into its blocks at once.
  *
+ * They go there, the longest pending ones first, in batches of keys.  A key
+ * goes as a whole, with what was written to it last; but what the journal has
+ * of a batch can be given up only when all of the batch has gone.
+ *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
  *-------------------------------------------------------------------------
@@ -19,7 +23,7 @@
 typedef struct pending_name
 {
 	store_text	text;
-	const struct pending_name *owner;	/* a key's collection */
+	struct pending_name *owner; /* a key's collection */
 	uint64_t	hash;
 } pending_name;
 
@@ -31,6 +35,7 @@ typedef struct pending_names
 	bool		unsorted;
 } pending_names;
 
+/* It stays for a while when nothing of it is pending any more. */
 typedef struct pending_key
 {
 	pending_name name;
@@ -38,6 +43,9 @@ typedef struct pending_key
 	bool		unsorted;
 	bool		inserts;		/* something, be it deleted since */
 	bool		deletes;
+	uint64_t	place;			/* in the journal, of the first of its writes */
+	struct pending_key *next;	/* in the queue */
+	char		bytes[];		/* of its name */
 } pending_key;
 
 typedef struct pending_collection
@@ -45,6 +53,7 @@ typedef struct pending_collection
 	pending_name name;
 	pending_names keys;
 	bool		inserts;
+	char		bytes[];
 } pending_collection;
 
 /* The hash is here, too, as most names looked at are not the one wanted. */
@@ -54,6 +63,7 @@ typedef struct pending_place
 	pending_name *name;			/* NULL if it is free */
 } pending_place;
 
+/* Zeroed, it is empty. */
 typedef struct pending
 {
 	journal		jnl;
@@ -61,7 +71,15 @@ typedef struct pending
 	pending_place *table;		/* of both */
 	size_t		table_size;		/* a power of 2, or 0 */
 	size_t		named;			/* how many there are in it */
-	size_t		bytes;			/* of memory, without the journal's */
+	size_t		idle;			/* keys among them of which nothing is pending */
+	size_t		list_bytes;		/* of memory, of their lists */
+
+	/* keys of which something is: the batch, and the queue for the next ones */
+	pending_key **batch;
+	size_t		batch_count;
+	size_t		batch_at;
+	pending_key *first;
+	pending_key *last;
 } pending;
 
 /* In the order of their bytes; a name comes behind those it begins with. */
@@ -70,13 +88,15 @@ extern int	pending_compare(store_text a, store_text b);
 /* Adds a write, the last of its record so far; false if out of memory. */
 extern bool pending_add(pending *p, journal_write wr);
 
-/* Adds the writes of a journal's part; *damaged tells why if not memory. */
-extern bool pending_load(pending *p, store_text part, bool *damaged);
+/* Adds the writes that a row has; *damaged tells why if not memory. */
+extern bool pending_load(pending *p, store_text part, int64_t row_id, bool *damaged);
 extern bool pending_is_empty(const pending *p);
+
+/* Of memory, about; without what is kept for idle keys, which are never most. */
 extern size_t pending_bytes(const pending *p);
 extern void pending_clear(pending *p);
 
-/* NULL if there is nothing pending in it. */
+/* NULL if nothing of it is pending. */
 extern pending_collection *pending_find_collection(const pending *p, store_text collection);
 extern pending_key *pending_find_key(const pending *p, store_text collection, store_text key);
 
@@ -88,5 +108,25 @@ extern size_t pending_search(const pending_names *names, store_text text);
 
 /* Leaves the last write of each ts, in order of ts; false if out of memory. */
 extern bool pending_sort_records(pending_key *key);
+
+/* ---- batches ---- */
+
+/*
+ * Starts one with the keys in so many bytes of the journal, those that are
+ * pending longest, unless there is one; false if out of memory.
+ */
+extern bool pending_start_batch(pending *p, size_t bytes);
+
+/* The batch's next key, in the order of names; NULL if there is none. */
+extern pending_key *pending_next(const pending *p);
+
+/* Nothing of that key is pending any more. */
+extern void pending_gone(pending *p);
+
+/*
+ * When a batch has gone: gives up what the journal has of it, and returns the
+ * last row that is no longer needed, 0 if there is none.
+ */
+extern int64_t pending_end_batch(pending *p);
 
 #endif							/* PENDING_H */

@@ -27,9 +27,8 @@
 #define SCHEMA_VERSION 2
 
 /*
- * What is pending is written into blocks once it takes this much memory: the
- * more there is, the more of a key's records go into a block at once, and the
- * longer everybody waits for it.
+ * What is pending longest is written into blocks once it takes this much
+ * memory: the more there is, the more of a key's records go at once.
  */
 #define PENDING_MAX_BYTES (48 * 1024 * 1024)
 
@@ -112,8 +111,8 @@ static const char *const statement_sql[STMT_COUNT] = {
 	"REPLACE INTO value (collection_id, key, value) VALUES (?1, ?2, ?3)",
 	[STMT_DELETE_VALUE] = "DELETE FROM value WHERE collection_id = ?1 AND key = ?2",
 	[STMT_SAVE_JOURNAL] = "INSERT INTO journal (writes) VALUES (?1)",
-	[STMT_LOAD_JOURNAL] = "SELECT writes FROM journal ORDER BY id",
-	[STMT_CLEAR_JOURNAL] = "DELETE FROM journal",
+	[STMT_LOAD_JOURNAL] = "SELECT id, writes FROM journal ORDER BY id",
+	[STMT_DROP_JOURNAL] = "DELETE FROM journal WHERE id <= ?1",
 	[STMT_SCAN_BLOCKS] = "SELECT id, data " BLOCKS_THAT_REACH " ORDER BY id",
 	[STMT_SCAN_BLOCKS_REVERSE] = "SELECT id, data " BLOCKS_THAT_REACH " ORDER BY id DESC",
 	[STMT_SCAN_LATEST] =
@@ -255,9 +254,11 @@ store_begin(store *st)
 static bool
 keep_pending(store *st)
 {
-	if (st->flush_due || pending_bytes(&st->pending) > st->pending_max_bytes)
-		return store_flush(st);
-	return store_journal_save(st);
+	bool		good = st->flush_due ? store_flush(st) : store_flush_some(st, st->writes);
+
+	st->flush_due = false;
+	st->writes = 0;
+	return good && store_journal_save(st);
 }
 
 bool

@@ -3,9 +3,13 @@
  * store_flush.c
  *		Puts what is pending into blocks.
  *
- * Collection by collection, key by key, block by block: what is pending for
- * the time that a block covers is merged with its records, and they are
- * packed anew, into one block or several.
+ * Key by key, block by block: what is pending for the time that a block covers
+ * is merged with its records, and they are packed anew, into one block or
+ * several.
+ *
+ * With each commit some keys go, twice as many as there were writes: so nobody
+ * has to wait for very much at once, and no more is pending in the end.  They
+ * go in the order of their names, as that is how they lie side by side.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -16,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What part of the journal a batch gives up. */
+#define BATCH_PART 4
+
 /* The key that is flushed.  Ids of blocks that there are not are 0. */
 typedef struct flush_key
 {
@@ -25,6 +32,13 @@ typedef struct flush_key
 	const block_record *at;		/* what is still to be flushed */
 	const block_record *end;
 } flush_key;
+
+/* The collection of the key before. */
+typedef struct flush_collection
+{
+	const pending_name *pending;
+	int64_t		id;
+} flush_collection;
 
 static void
 bind_ids(store *st, statement which, int64_t first, int64_t last)
@@ -260,13 +274,27 @@ drop_key_without_blocks(store *st, const store_ids *ids, store_text name)
 	return block_id != 0 || store_remove_key(st, ids->collection, name);
 }
 
+/* The id of a key's collection, 0 if there is none and nothing is to be in it. */
 static bool
-flush_pending_key(store *st, int64_t collection_id, store_text collection, pending_key *pending)
+find_collection(store *st, const pending_key *pending, flush_collection *known)
 {
-	store_ids	ids = {.collection = collection_id};
+	if (known->pending == pending->name.owner && known->id != 0)
+		return true;
+	known->pending = pending->name.owner;
+	return store_find_collection(st, pending->name.owner->text, pending->inserts, &known->id);
+}
+
+static bool
+flush_pending_key(store *st, pending_key *pending, flush_collection *known)
+{
+	store_text	collection = pending->name.owner->text;
+	store_ids	ids = {0};
 	bool		added = false;
 	flush_key	key;
 
+	if (!find_collection(st, pending, known))
+		return false;
+	ids.collection = known->id;
 	if (!pending_sort_records(pending))
 		return store_fail_because(st, "out of memory");
 	if (!(pending->inserts ?
@@ -289,33 +317,47 @@ flush_pending_key(store *st, int64_t collection_id, store_text collection, pendi
 	return !pending->deletes || drop_key_without_blocks(st, &ids, pending->name.text);
 }
 
-static bool
-flush_collection(store *st, pending_collection *pending)
-{
-	int64_t		collection_id;
-	bool		good;
+/* ---- batches ---- */
 
-	good = store_find_collection(st, pending->name.text, pending->inserts, &collection_id);
-	if (!good || collection_id == 0)
-		return good;
-	pending_sort_names(&pending->keys);
-	for (size_t i = 0; i < pending->keys.count && good; i++)
-		good = flush_pending_key(st, collection_id, pending->name.text,
-								 (pending_key *) pending->keys.name[i]);
-	return good;
+/* So many keys of the batch, at most. */
+static bool
+flush_keys(store *st, size_t count)
+{
+	flush_collection known = {0};
+	pending_key *key;
+
+	for (; count > 0 && (key = pending_next(&st->pending)) != NULL; count--)
+	{
+		if (!flush_pending_key(st, key, &known))
+			return false;
+		pending_gone(&st->pending);
+	}
+	if (pending_next(&st->pending) != NULL)
+		return true;
+	return store_journal_drop(st, pending_end_batch(&st->pending));
 }
 
 bool
 store_flush(store *st)
 {
-	pending    *p = &st->pending;
-
-	if (pending_is_empty(p))
-		return true;
-	for (size_t i = 0; i < p->collections.count; i++)
+	while (!pending_is_empty(&st->pending))
 	{
-		if (!flush_collection(st, (pending_collection *) p->collections.name[i]))
+		if (!pending_start_batch(&st->pending, SIZE_MAX))
+			return store_fail_because(st, "out of memory");
+		if (!flush_keys(st, SIZE_MAX))
 			return false;
 	}
-	return store_journal_clear(st);
+	pending_clear(&st->pending);
+	return true;
+}
+
+bool
+store_flush_some(store *st, size_t writes)
+{
+	pending    *p = &st->pending;
+
+	if (pending_bytes(p) > st->pending_max_bytes &&
+		!pending_start_batch(p, p->jnl.bytes / BATCH_PART))
+		return store_fail_because(st, "out of memory");
+	return pending_next(p) == NULL || flush_keys(st, 2 * writes);
 }

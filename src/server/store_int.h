@@ -57,7 +57,7 @@ typedef enum statement
 	STMT_DELETE_VALUE,
 	STMT_SAVE_JOURNAL,
 	STMT_LOAD_JOURNAL,
-	STMT_CLEAR_JOURNAL,
+	STMT_DROP_JOURNAL,
 	STMT_SCAN_BLOCKS,
 	STMT_SCAN_BLOCKS_REVERSE,
 	STMT_SCAN_LATEST,
@@ -109,7 +109,8 @@ struct store
 	pending		pending;
 	size_t		pending_max_bytes;
 	bool		stale;			/* pending is not what the journal says */
-	bool		flush_due;		/* with the next commit */
+	bool		flush_due;		/* all of it, with the next commit */
+	size_t		writes;			/* since the last commit */
 	block_list	unpacked;		/* the block that a scan or a flush is at */
 	block_list	merged;			/* by a flush */
 	char	   *copy;			/* of a flush's block */
@@ -158,7 +159,9 @@ extern bool store_journal_save(store *st);
 
 /* What is pending is what the journal's table says. */
 extern bool store_journal_load(store *st);
-extern bool store_journal_clear(store *st);
+
+/* The rows of the journal's table up to one are no longer needed; 0 is none. */
+extern bool store_journal_drop(store *st, int64_t last_row_id);
 
 /* ---- in store_record.c ---- */
 
@@ -169,6 +172,9 @@ extern bool store_remove_key(store *st, int64_t collection_id, store_text key);
 
 /* All that is pending goes into blocks. */
 extern bool store_flush(store *st);
+
+/* As much as is good for so many writes. */
+extern bool store_flush_some(store *st, size_t writes);
 
 /* ---- in store_name.c ---- */
 

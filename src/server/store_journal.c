@@ -12,12 +12,14 @@
 bool
 store_journal_save(store *st)
 {
+	journal    *jnl = &st->pending.jnl;
 	store_text	part;
 
-	while (journal_save(&st->pending.jnl, &part))
+	while (journal_unsaved(jnl, &part))
 	{
 		if (!store_bind_text(st, STMT_SAVE_JOURNAL, 1, part) || !store_run(st, STMT_SAVE_JOURNAL))
 			return false;
+		journal_saved(jnl, sqlite3_last_insert_rowid(st->db));
 	}
 	return true;
 }
@@ -31,7 +33,8 @@ store_journal_load(store *st)
 
 	pending_clear(&st->pending);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW &&
-		   pending_load(&st->pending, store_column_text(stmt, 0), &damaged))
+		   pending_load(&st->pending, store_column_text(stmt, 1), sqlite3_column_int64(stmt, 0),
+						&damaged))
 		;
 	if (rc == SQLITE_ROW)
 		store_fail_because(st, damaged ? "the journal is damaged" : "out of memory");
@@ -42,9 +45,7 @@ store_journal_load(store *st)
 }
 
 bool
-store_journal_clear(store *st)
+store_journal_drop(store *st, int64_t last_row_id)
 {
-	pending_clear(&st->pending);
-	st->flush_due = false;
-	return store_run(st, STMT_CLEAR_JOURNAL);
+	return last_row_id == 0 || store_run_for_id(st, STMT_DROP_JOURNAL, last_row_id);
 }

@@ -17,6 +17,7 @@ write_record(store *st, journal_write wr)
 {
 	if (!store_begin(st))
 		return false;
+	st->writes++;
 	return pending_add(&st->pending, wr) || store_fail_because(st, "out of memory");
 }
 

@@ -253,7 +253,17 @@ fill_row(store *st)
 	return scan->has_row || rc == SQLITE_DONE || store_fail(st);
 }
 
-/* A collection that never had a record, as only deletions tell, is none. */
+/*
+ * Whether a name counts: idle keys do not, nor does a collection that never had
+ * a record, but deletions.
+ */
+static bool
+is_pending(const pending_name *name)
+{
+	return name->owner != NULL ? ((const pending_key *) name)->list.count > 0 :
+		((const pending_collection *) name)->inserts;
+}
+
 static pending_name *
 next_pending_name(scan_state *scan)
 {
@@ -261,7 +271,7 @@ next_pending_name(scan_state *scan)
 	{
 		pending_name *name = scan->names->name[scan->name_at];
 
-		if (name->owner != NULL || ((pending_collection *) name)->inserts)
+		if (is_pending(name))
 			return name;
 		scan->name_at++;
 	}
