@@ -22,6 +22,7 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 
 /* A pass over one JSON text. */
 typedef struct Walk
@@ -115,15 +116,17 @@ ltfdw_field_parse(const char *path)
 
 static bool walk_value(Walk *walk, int depth, uint64 active);
 
-static void
+static inline void
 skip_space(Walk *walk)
 {
-	while (walk->at < walk->end &&
-		   (*walk->at == ' ' || *walk->at == '\t' || *walk->at == '\n' || *walk->at == '\r'))
-		walk->at++;
+	const char *at = walk->at;
+
+	while (at < walk->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+		at++;
+	walk->at = at;
 }
 
-static bool
+static inline bool
 take_char(Walk *walk, char c)
 {
 	skip_space(walk);
@@ -146,6 +149,17 @@ skip_escape(Walk *walk)
 	return true;
 }
 
+/* What a string has no need to be looked at for: no quote, backslash or control. */
+static const char *
+skip_plain(const char *at, const char *end)
+{
+	static const bool special[256] = {[0 ... 31] = true,['"'] = true,['\\'] = true};
+
+	while (at < end && !special[(unsigned char) *at])
+		at++;
+	return at;
+}
+
 /* A string, from its opening quote; what is between the quotes, escapes kept. */
 static bool
 take_string(Walk *walk, ltdb_text *content, bool *escaped)
@@ -154,16 +168,11 @@ take_string(Walk *walk, ltdb_text *content, bool *escaped)
 	if (!take_char(walk, '"'))
 		return false;
 	content->bytes = walk->at;
-	while (walk->at < walk->end && *walk->at != '"')
+	while ((walk->at = skip_plain(walk->at, walk->end)) < walk->end && *walk->at != '"')
 	{
-		if ((unsigned char) *walk->at < 0x20)
+		if (*walk->at != '\\' || !skip_escape(walk))
 			return false;
-		if (*walk->at != '\\')
-			walk->at++;
-		else if (skip_escape(walk))
-			*escaped = true;
-		else
-			return false;
+		*escaped = true;
 	}
 	if (walk->at >= walk->end)
 		return false;
@@ -175,10 +184,12 @@ static bool
 skip_digits(Walk *walk)
 {
 	const char *start = walk->at;
+	const char *at = start;
 
-	while (walk->at < walk->end && *walk->at >= '0' && *walk->at <= '9')
-		walk->at++;
-	return walk->at > start;
+	while (at < walk->end && *at >= '0' && *at <= '9')
+		at++;
+	walk->at = at;
+	return at > start;
 }
 
 static bool
@@ -223,13 +234,11 @@ fields_of_name(const Walk *walk, int depth, uint64 active, ltdb_text name)
 {
 	uint64		result = 0;
 
-	for (int i = 0; active >> i; i++)
+	for (; active != 0; active &= active - 1)
 	{
-		const LtfdwStep *step;
+		int			i = pg_rightmost_one_pos64(active);
+		const LtfdwStep *step = &walk->fields[i]->steps[depth];
 
-		if ((active >> i & 1) == 0)
-			continue;
-		step = &walk->fields[i]->steps[depth];
 		if (step->index < 0 && step->name.len_bytes == name.len_bytes &&
 			(name.len_bytes == 0 || step->name.bytes[0] == name.bytes[0]) &&
 			memcmp(step->name.bytes, name.bytes, name.len_bytes) == 0)
@@ -243,9 +252,13 @@ fields_of_index(const Walk *walk, int depth, uint64 active, int index)
 {
 	uint64		result = 0;
 
-	for (int i = 0; active >> i; i++)
-		if ((active >> i & 1) != 0 && walk->fields[i]->steps[depth].index == index)
+	for (; active != 0; active &= active - 1)
+	{
+		int			i = pg_rightmost_one_pos64(active);
+
+		if (walk->fields[i]->steps[depth].index == index)
 			result |= UINT64CONST(1) << i;
+	}
 	return result;
 }
 
@@ -260,31 +273,34 @@ walk_child(Walk *walk, int depth, uint64 active)
 	const char *start;
 	uint64		deeper = 0;
 
+	if (active == 0)
+		return walk_value(walk, depth + 1, 0);
 	skip_space(walk);
 	start = walk->at;
-	for (int i = 0; active >> i; i++)
+	for (uint64 left = active; left != 0; left &= left - 1)
 	{
-		if ((active >> i & 1) == 0)
-			continue;
+		int			i = pg_rightmost_one_pos64(left);
+
 		memset(&walk->found[i], 0, sizeof(ltdb_text));
 		if (walk->fields[i]->nsteps > depth + 1)
 			deeper |= UINT64CONST(1) << i;
 	}
 	if (!walk_value(walk, depth + 1, deeper))
 		return false;
-	active &= ~deeper;
-	for (int i = 0; active >> i; i++)
-		if ((active >> i & 1) != 0)
-		{
-			walk->found[i].bytes = start;
-			walk->found[i].len_bytes = walk->at - start;
-		}
+	for (uint64 left = active & ~deeper; left != 0; left &= left - 1)
+	{
+		int			i = pg_rightmost_one_pos64(left);
+
+		walk->found[i].bytes = start;
+		walk->found[i].len_bytes = walk->at - start;
+	}
 	return true;
 }
 
 static bool
 walk_object(Walk *walk, int depth, uint64 active)
 {
+	check_stack_depth();
 	walk->at++;
 	if (take_char(walk, '}'))
 		return true;
@@ -313,6 +329,7 @@ walk_array(Walk *walk, int depth, uint64 active)
 {
 	int			index = 0;
 
+	check_stack_depth();
 	walk->at++;
 	if (take_char(walk, ']'))
 		return true;
@@ -330,7 +347,6 @@ walk_value(Walk *walk, int depth, uint64 active)
 	ltdb_text	string;
 	bool		escaped;
 
-	check_stack_depth();
 	skip_space(walk);
 	if (walk->at >= walk->end)
 		return false;
