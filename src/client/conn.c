@@ -165,7 +165,6 @@ ltdb_conn_free(ltdb_conn *conn)
 	fail_replies(conn, LTDB_ERROR_LOST, "connection was closed");
 	ltdbp_dial_end(conn);
 	ltdbp_socket_close(&conn->socket);
-	free(conn->socket.chunk);
 	ltdbp_buffer_free(&conn->incoming);
 	ltdbp_url_free(&conn->url);
 	free_tls_options(&conn->tls);

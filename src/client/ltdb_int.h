@@ -80,6 +80,7 @@ extern void *ltdbp_tls_context(ltdbp_tls *tls);
 extern void ltdbp_tls_remember(ltdbp_tls *tls, void *ssl, int fd);
 extern void ltdbp_tls_hear_out(ltdbp_tls *tls, bool in_use);
 extern ssize_t ltdbp_tls_read(ltdbp_tls *tls, void *ssl, char *bytes, size_t size);
+extern ssize_t ltdbp_tls_write(ltdbp_tls *tls, void *ssl, const char *bytes, size_t len);
 extern void ltdbp_tls_forget(ltdbp_tls *tls);
 extern const char *ltdbp_tls_reason(const ltdbp_tls *tls);
 extern void ltdbp_tls_free(ltdbp_tls *tls);
@@ -379,7 +380,32 @@ extern ltdbp_frame ltdbp_frames_next(ltdbp_frames *frames, ltdbp_piece *piece);
 extern const char *ltdbp_frames_flaw(const ltdbp_frames *frames);
 extern void ltdbp_frames_free(ltdbp_frames *frames);
 
-/* ---- stream.c: what arrives at an open socket ---- */
+/* ---- outbox.c: WebSocket frames to be sent ---- */
+
+/* The first byte of a frame (RFC 6455, section 5.2). */
+#define LTDBP_FRAME_FINAL 0x80
+#define LTDBP_FRAME_CONTINUED 0x00
+#define LTDBP_FRAME_TEXT 0x01
+#define LTDBP_FRAME_PONG 0x0a
+
+typedef struct ltdbp_outbox
+{
+	char	   *bytes;
+	size_t		len_bytes;
+	size_t		sent_bytes;
+	unsigned char keys[256];	/* random */
+	size_t		keys_left;
+} ltdbp_outbox;
+
+extern bool ltdbp_outbox_start(ltdbp_outbox *outbox);
+extern void ltdbp_outbox_end(ltdbp_outbox *outbox);
+extern size_t ltdbp_outbox_room(const ltdbp_outbox *outbox);
+extern bool ltdbp_outbox_is_empty(const ltdbp_outbox *outbox);
+extern bool ltdbp_outbox_put(ltdbp_outbox *outbox, unsigned first_byte, const char *bytes,
+							 size_t len);
+extern void ltdbp_outbox_sent(ltdbp_outbox *outbox, size_t len);
+
+/* ---- stream.c: what arrives at an open socket, and what leaves ---- */
 
 typedef struct ltdbp_stream
 {
@@ -391,11 +417,14 @@ typedef struct ltdbp_stream
 	bool		pong_due;
 	char		pong[LTDBP_CONTROL_BYTES];
 	size_t		pong_len;
+	ltdbp_outbox outbox;
 } ltdbp_stream;
 
 extern bool ltdbp_stream_start(ltdbp_stream *stream, int fd, void *ssl);
 extern bool ltdbp_stream_hand_on(ltdb_conn *conn, char *bytes, size_t len, bool final);
 extern void ltdbp_stream_read(ltdb_conn *conn);
+extern void ltdbp_stream_write(ltdb_conn *conn);
+extern bool ltdbp_stream_wants_write(const ltdbp_stream *stream);
 extern void ltdbp_stream_end(ltdbp_stream *stream);
 
 /* ---- log.c: what libwebsockets has to say ---- */
@@ -430,13 +459,13 @@ typedef struct ltdbp_socket
 	int			close_code;		/* of the peer's close frame, 0 = none came */
 	bool		tls_failed;		/* the reason is TLS's */
 	char		reason[LTDBP_REASON_BYTES];
-	unsigned char *chunk;		/* piece to send, room for the frame in front */
 	size_t		sent_bytes;		/* of the message being sent */
-	ltdbp_stream stream;		/* what arrives, once the socket is open */
+	ltdbp_stream stream;		/* once the socket is open */
 } ltdbp_socket;
 
 extern void ltdbp_socket_open(ltdb_conn *conn, const char *address);
 extern void ltdbp_socket_fail(ltdbp_socket *socket, const char *reason);
+extern void ltdbp_socket_lost(ltdb_conn *conn, const char *reason);
 extern void ltdbp_socket_closed(ltdbp_socket *socket, const char *contents, size_t len);
 extern void ltdbp_socket_service(ltdb_conn *conn);
 extern void ltdbp_socket_close(ltdbp_socket *socket);

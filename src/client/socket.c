@@ -4,10 +4,10 @@
  *		The WebSocket: with log.c, the one place that knows libwebsockets.
  *
  * One lws context for each connection, driven from the caller's wait loop by
- * lws_service() that does not wait.  It connects, shakes hands and sends; what
- * arrives after that is left to stream.c.  The callback merely moves bytes and
- * notes what happened in struct ltdbp_socket; what that means is decided by
- * conn.c, and contexts are destroyed outside of callbacks only.
+ * lws_service() that does not wait.  It connects and shakes hands; what comes
+ * after that is left to stream.c.  The callback merely notes what happened in
+ * struct ltdbp_socket; what that means is decided by conn.c, and contexts are
+ * destroyed outside of callbacks only.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -29,11 +29,7 @@
 #error "needs a libwebsockets that was built with OpenSSL"
 #endif
 
-/*
- * What is sent at once.  libwebsockets masks the bytes where they stand, and
- * a request must stay as it is to be sent again: so pieces are copied, and a
- * long message goes out in several frames.
- */
+/* What lws reads at once, of the handshake and what comes with it. */
 #define CHUNK_BYTES (64 * 1024)
 
 /* The bound of one call of service, after which the caller gets a look in. */
@@ -144,71 +140,17 @@ hear_out(ltdbp_socket *socket, struct lws *wsi)
 }
 
 /*
- * lws has found that the peer has hung up, but has not looked at what it said
- * before: a server that refuses a message says so, and need not wait for the
- * rest of it.
+ * The peer has hung up, but what it said before was not looked at: a server
+ * that refuses a message says so, and need not wait for the rest of it.
  */
-static void
-read_farewell(ltdb_conn *conn)
-{
-	if (conn->socket.stream.started && conn->socket.state == LTDBP_SOCKET_OPEN)
-		ltdbp_stream_read(conn);
-}
-
-static int
-fail_to_send(ltdb_conn *conn)
-{
-	read_farewell(conn);
-	end(&conn->socket, "connection lost while sending");
-	return -1;
-}
-
-static int
-send_pong(ltdb_conn *conn, struct lws *wsi)
-{
-	ltdbp_stream *stream = &conn->socket.stream;
-	unsigned char room[LWS_PRE + LTDBP_CONTROL_BYTES];
-
-	stream->pong_due = false;
-	memcpy(room + LWS_PRE, stream->pong, stream->pong_len);
-	if (lws_write(wsi, room + LWS_PRE, stream->pong_len, LWS_WRITE_PONG) < (int) stream->pong_len)
-		return fail_to_send(conn);
-	return 0;
-}
-
-/* One frame: lws wants to be asked again before the next. */
-static int
-send_piece(ltdb_conn *conn, struct lws *wsi)
+void
+ltdbp_socket_lost(ltdb_conn *conn, const char *reason)
 {
 	ltdbp_socket *socket = &conn->socket;
-	ltdb_reply *reply = ltdbp_conn_sending(conn);
-	size_t		left;
-	size_t		len;
-	int			mode;
 
-	if (socket->state != LTDBP_SOCKET_OPEN)
-		return 0;
-	if (socket->stream.pong_due)
-		return send_pong(conn, wsi);
-	if (reply == NULL)
-		return 0;
-
-	left = reply->message.len_bytes - socket->sent_bytes;
-	len = left < CHUNK_BYTES ? left : CHUNK_BYTES;
-	mode = socket->sent_bytes == 0 ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
-	if (len < left)
-		mode |= LWS_WRITE_NO_FIN;
-	memcpy(socket->chunk + LWS_PRE, reply->message.bytes + socket->sent_bytes, len);
-	if (lws_write(wsi, socket->chunk + LWS_PRE, len, (enum lws_write_protocol) mode) < (int) len)
-		return fail_to_send(conn);
-
-	socket->sent_bytes += len;
-	if (len == left)
-	{
-		socket->sent_bytes = 0;
-		ltdbp_conn_sent(conn);
-	}
-	return 0;
+	ltdbp_stream_read(conn);
+	hear_out(socket, socket->wsi);
+	end(socket, reason);
 }
 
 /* Says who we are, where lws puts together the request; in is as the callback's. */
@@ -252,9 +194,6 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 		case LWS_CALLBACK_CLIENT_RECEIVE:
 			socket->active = true;
 			return receive(conn, wsi, in, len);
-		case LWS_CALLBACK_CLIENT_WRITEABLE:
-			socket->active = true;
-			return send_piece(conn, wsi);
 		case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 			ltdbp_socket_closed(socket, in, len);
 			break;
@@ -263,7 +202,6 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			connection_error(conn, wsi, in, len);
 			break;
 		case LWS_CALLBACK_CLIENT_CLOSED:
-			read_farewell(conn);
 			hear_out(socket, wsi);
 			end(socket, "connection closed by the peer");
 			break;
@@ -416,11 +354,9 @@ ltdbp_socket_open(ltdb_conn *conn, const char *address)
 	socket->close_code = 0;
 	socket->sent_bytes = 0;
 	socket->reason[0] = '\0';
-	if (socket->chunk == NULL)
-		socket->chunk = ltdbp_realloc(NULL, LWS_PRE + CHUNK_BYTES);
 	if (conn->url.tls && !prepare_tls(conn))
 		return;
-	if (socket->chunk == NULL || !create_context(conn))
+	if (!create_context(conn))
 	{
 		end(socket, "could not set up libwebsockets");
 		return;
@@ -447,15 +383,6 @@ ltdbp_socket_open(ltdb_conn *conn, const char *address)
 		end(socket, NOT_REACHED);
 }
 
-static bool
-has_to_send(const ltdb_conn *conn)
-{
-	const ltdbp_socket *socket = &conn->socket;
-
-	return socket->stream.pong_due || ltdbp_conn_sending(conn) != NULL ||
-		lws_partial_buffered(socket->wsi);
-}
-
 /* Has lws do what it can; returns whether it did anything. */
 static bool
 serve_lws(ltdb_conn *conn)
@@ -473,7 +400,7 @@ is_over(const ltdb_conn *conn)
 
 /*
  * The handshake is over, and what came with it has been handed out: from now
- * on lws is not to look at what arrives.
+ * on lws is not to look at the socket.
  */
 static void
 start_stream(ltdbp_socket *socket)
@@ -502,18 +429,6 @@ connect_further(ltdb_conn *conn)
 	}
 }
 
-static void
-exchange(ltdb_conn *conn)
-{
-	ltdbp_stream_read(conn);
-	for (int round = 0; round < MAX_ROUNDS && !is_over(conn) && has_to_send(conn); round++)
-	{
-		lws_callback_on_writable(conn->socket.wsi);
-		if (!serve_lws(conn))
-			return;
-	}
-}
-
 /*
  * Receives and sends what can be without waiting, within bounds.  What has
  * arrived comes first: it may be that the peer has closed.
@@ -527,7 +442,11 @@ ltdbp_socket_service(ltdb_conn *conn)
 	if (!conn->socket.stream.started)
 		connect_further(conn);
 	else
-		exchange(conn);
+	{
+		ltdbp_stream_read(conn);
+		if (!is_over(conn))
+			ltdbp_stream_write(conn);
+	}
 	ltdbp_sigpipe_release(&hold);
 }
 
@@ -563,9 +482,9 @@ ltdbp_socket_fd(const ltdbp_socket *socket)
 }
 
 /*
- * Whether lws waits for the socket to be writable: for the rest of what it was
- * given to send, or for TCP to be connected.  Once it is, it would be writable
- * all the time.
+ * Whether something waits for the socket to be writable, messages apart: frames
+ * for the socket to take more, or lws for TCP to be connected.  Once it is, it
+ * would be writable all the time.
  */
 bool
 ltdbp_socket_wants_write(const ltdbp_socket *socket)
@@ -575,7 +494,7 @@ ltdbp_socket_wants_write(const ltdbp_socket *socket)
 	int			fd = ltdbp_socket_fd(socket);
 
 	if (socket->state == LTDBP_SOCKET_OPEN)
-		return socket->stream.pong_due || lws_partial_buffered(socket->wsi);
+		return ltdbp_stream_wants_write(&socket->stream);
 	if (socket->state != LTDBP_SOCKET_CONNECTING || fd < 0)
 		return false;
 	return getpeername(fd, (struct sockaddr *) &peer, &peer_len) != 0;

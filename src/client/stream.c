@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * stream.c
- *		What arrives at the socket of an open connection.
+ *		What arrives at the socket of an open connection, and what leaves.
  *
- * Once the WebSocket handshake is over, libwebsockets sends, and no longer
- * receives: the bytes are read here, through TLS or not, and go by way of
- * frames.c to receive.c.  What is to be answered to a ping is kept for socket.c,
- * who sends.
+ * Once the WebSocket handshake is over, libwebsockets has no part in it: bytes
+ * are read here, through TLS or not, and go by way of frames.c to receive.c;
+ * messages become frames in outbox.c, and are written here.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -40,7 +39,8 @@ ltdbp_stream_start(ltdbp_stream *stream, int fd, void *ssl)
 	stream->pong_due = false;
 	stream->frames = ltdbp_frames_new();
 	stream->inbox = ltdbp_realloc(NULL, READ_BYTES);
-	stream->started = stream->frames != NULL && stream->inbox != NULL;
+	stream->started = ltdbp_outbox_start(&stream->outbox) && stream->frames != NULL &&
+		stream->inbox != NULL;
 	return stream->started;
 }
 
@@ -49,8 +49,11 @@ ltdbp_stream_end(ltdbp_stream *stream)
 {
 	ltdbp_frames_free(stream->frames);
 	free(stream->inbox);
+	ltdbp_outbox_end(&stream->outbox);
 	memset(stream, 0, sizeof(*stream));
 }
+
+/* ---- reading ---- */
 
 /* As recv(): -1 with EAGAIN if nothing is there, 0 if nothing will be. */
 static ssize_t
@@ -143,4 +146,108 @@ ltdbp_stream_read(ltdb_conn *conn)
 		if (stream->ssl == NULL && len < READ_BYTES)
 			return;
 	}
+}
+
+/* ---- writing ---- */
+
+/* As send(). */
+static ssize_t
+write_some(ltdb_conn *conn, ltdbp_stream *stream)
+{
+	const ltdbp_outbox *outbox = &stream->outbox;
+	const char *bytes = outbox->bytes + outbox->sent_bytes;
+	size_t		left = outbox->len_bytes - outbox->sent_bytes;
+	ssize_t		len;
+
+	if (stream->ssl != NULL)
+		return ltdbp_tls_write(conn->socket.tls, stream->ssl, bytes, left);
+	do
+		len = send(stream->fd, bytes, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (len < 0 && errno == EINTR);
+	return len;
+}
+
+/* The next piece of the message that is being sent. */
+static bool
+put_piece(ltdb_conn *conn, const ltdb_reply *reply, size_t room)
+{
+	ltdbp_socket *socket = &conn->socket;
+	size_t		left = reply->message.len_bytes - socket->sent_bytes;
+	size_t		len = left < room ? left : room;
+	unsigned	first_byte = socket->sent_bytes == 0 ? LTDBP_FRAME_TEXT : LTDBP_FRAME_CONTINUED;
+
+	if (len == left)
+		first_byte |= LTDBP_FRAME_FINAL;
+	if (!ltdbp_outbox_put(&socket->stream.outbox, first_byte,
+						  reply->message.bytes + socket->sent_bytes, len))
+		return false;
+	socket->sent_bytes += len;
+	if (len == left)
+	{
+		socket->sent_bytes = 0;
+		ltdbp_conn_sent(conn);
+	}
+	return true;
+}
+
+static bool
+put_pong(ltdbp_stream *stream)
+{
+	stream->pong_due = false;
+	return ltdbp_outbox_put(&stream->outbox, LTDBP_FRAME_FINAL | LTDBP_FRAME_PONG, stream->pong,
+							stream->pong_len);
+}
+
+/* Fills an outbox that is empty; false if that failed. */
+static bool
+fill_outbox(ltdb_conn *conn, ltdbp_stream *stream)
+{
+	ltdb_reply *reply;
+	size_t		room;
+	bool		good = true;
+
+	if (stream->pong_due)
+		good = put_pong(stream);
+	while (good && (room = ltdbp_outbox_room(&stream->outbox)) > 0 &&
+		   (reply = ltdbp_conn_sending(conn)) != NULL)
+		good = put_piece(conn, reply, room);
+	return good;
+}
+
+/* Sends what there is to be sent, within bounds; the socket may have ended then. */
+void
+ltdbp_stream_write(ltdb_conn *conn)
+{
+	ltdbp_stream *stream = &conn->socket.stream;
+	size_t		written = 0;
+
+	while (written < MAX_CALL_BYTES)
+	{
+		ssize_t		len;
+
+		if (ltdbp_outbox_is_empty(&stream->outbox) && !fill_outbox(conn, stream))
+		{
+			ltdbp_socket_fail(&conn->socket, "could not get random numbers");
+			return;
+		}
+		if (ltdbp_outbox_is_empty(&stream->outbox))
+			return;
+		len = write_some(conn, stream);
+		if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (len <= 0)
+		{
+			ltdbp_socket_lost(conn, "connection lost while sending");
+			return;
+		}
+		written += (size_t) len;
+		ltdbp_outbox_sent(&stream->outbox, (size_t) len);
+	}
+}
+
+/* Whether there is something for when the socket takes more, messages apart. */
+bool
+ltdbp_stream_wants_write(const ltdbp_stream *stream)
+{
+	return stream->pong_due || !ltdbp_outbox_is_empty(&stream->outbox);
 }

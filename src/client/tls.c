@@ -255,6 +255,25 @@ ltdbp_tls_read(ltdbp_tls *tls, void *ssl, char *bytes, size_t size)
 	return 0;
 }
 
+/* Writes as send() does; what it did not take is to be offered again as it was. */
+ssize_t
+ltdbp_tls_write(ltdbp_tls *tls, void *ssl, const char *bytes, size_t len)
+{
+	int			written;
+	int			error;
+
+	ERR_clear_error();
+	written = SSL_write(ssl, bytes, (int) len);
+	if (written > 0)
+		return written;
+	error = SSL_get_error(ssl, written);
+	if (error == SSL_ERROR_SSL && !hung_up())
+		explain_error(tls);
+	ERR_clear_error();
+	errno = error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ ? EAGAIN : EPIPE;
+	return -1;
+}
+
 void
 ltdbp_tls_forget(ltdbp_tls *tls)
 {
