@@ -94,6 +94,9 @@ static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_BLOCK_ID_FROM] =
 	"SELECT id FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
 	[STMT_PUT_BLOCK] = "REPLACE INTO block (id, data) VALUES (?1, ?2)",
+	[STMT_ADD_BLOCKS] =
+	"INSERT OR IGNORE INTO block (id, data) VALUES"
+	" (?1, ?2), (?3, ?4), (?5, ?6), (?7, ?8), (?9, ?10), (?11, ?12), (?13, ?14), (?15, ?16)",
 	[STMT_DELETE_BLOCKS] = "DELETE FROM block WHERE id BETWEEN ?1 AND ?2",
 	[STMT_DELETE_KEY] = "DELETE FROM key WHERE collection_id = ?1 AND name = ?2",
 	[STMT_COLLECTION_HAS_KEY] = "SELECT 1 FROM key WHERE collection_id = ?1 LIMIT 1",

@@ -23,10 +23,14 @@
 /* What part of the journal a batch gives up. */
 #define BATCH_PART 4
 
+/* Room is not taken for less; and no more than that waits for others. */
+#define ROOM_MIN_BYTES (ADDED_BLOCKS * BLOCK_PAGE_BYTES)
+
 /* The key that is flushed.  Ids of blocks that there are not are 0. */
 typedef struct flush_key
 {
 	int64_t		id;
+	bool		is_new;
 	int64_t		last_block_id;
 	int64_t		unpacked_id;	/* of the block that is unpacked */
 	const block_record *at;		/* what is still to be flushed */
@@ -47,17 +51,23 @@ bind_ids(store *st, statement which, int64_t first, int64_t last)
 	sqlite3_bind_int64(st->stmt[which], 2, last);
 }
 
-/* Room for so many bytes; the old ones are not kept. */
+/* Room for so many bytes, of which the first are kept. */
 static bool
-make_room(store *st, void **memory, size_t *size_bytes, size_t wanted_bytes)
+make_room(store *st, void **memory, size_t *size_bytes, size_t kept_bytes, size_t wanted_bytes)
 {
+	void	   *larger;
+
 	if (wanted_bytes <= *size_bytes)
 		return true;
-	free(*memory);
-	*size_bytes = 0;
-	*memory = malloc(wanted_bytes);
-	if (*memory == NULL)
+	if (wanted_bytes < ROOM_MIN_BYTES)
+		wanted_bytes = ROOM_MIN_BYTES;
+	larger = malloc(wanted_bytes);
+	if (larger == NULL)
 		return store_fail_because(st, "out of memory");
+	if (kept_bytes > 0)
+		memcpy(larger, *memory, kept_bytes);
+	free(*memory);
+	*memory = larger;
 	*size_bytes = wanted_bytes;
 	return true;
 }
@@ -80,7 +90,7 @@ read_block(store *st, statement which, flush_key *key, int64_t first_id, int64_t
 		store_text	data = store_column_text(stmt, 1);
 
 		key->unpacked_id = sqlite3_column_int64(stmt, 0);
-		if (make_room(st, (void **) &st->copy, &st->copy_size_bytes, data.len_bytes + 1))
+		if (make_room(st, (void **) &st->copy, &st->copy_size_bytes, 0, data.len_bytes + 1))
 		{
 			memcpy(st->copy, data.bytes, data.len_bytes);
 			store_block_is(st, block_unpack(st->copy, data.len_bytes,
@@ -208,17 +218,65 @@ count_part(const block_record *rec, const block_record *end, size_t wanted_bytes
 /* ---- writing ---- */
 
 static bool
-put_block(store *st, int64_t id, const block_record *rec, size_t count, size_t bytes)
+bind_block(store *st, statement which, int position, const packed_block *block)
 {
-	if (!make_room(st, (void **) &st->packed, &st->packed_size_bytes, bytes))
-		return false;
-	block_pack(rec, count, st->packed);
-	return store_bind_text(st, STMT_PUT_BLOCK, 2, (store_text) {(char *) st->packed, bytes}) &&
-		store_run_for_id(st, STMT_PUT_BLOCK, id);
+	sqlite3_bind_int64(st->stmt[which], position, block->id);
+	return store_bind_text(st, which, position + 1, (store_text) {
+		(char *) st->packed + block->at, block->len_bytes
+	});
+}
+
+/* Blocks of new keys go several at a time: half of a small row's price is the statement's. */
+static bool
+put_new_blocks(store *st)
+{
+	int			count = st->new_blocks_count;
+	bool		good = true;
+
+	st->new_blocks_count = 0;
+	if (count == ADDED_BLOCKS)
+	{
+		for (int i = 0; i < count && good; i++)
+			good = bind_block(st, STMT_ADD_BLOCKS, 2 * i + 1, &st->new_blocks[i]);
+		if (!good || !store_run(st, STMT_ADD_BLOCKS))
+			return false;
+
+		/* else statements of several rows have SQLite keep what they change aside */
+		return sqlite3_changes(st->db) == count ||
+			store_fail_because(st, "a new key has a block already");
+	}
+	for (int i = 0; i < count && good; i++)
+		good = bind_block(st, STMT_PUT_BLOCK, 1, &st->new_blocks[i]) &&
+			store_run(st, STMT_PUT_BLOCK);
+	return good;
+}
+
+/* Where those that wait for others end, in store.packed. */
+static size_t
+packed_bytes(const store *st)
+{
+	const packed_block *last = &st->new_blocks[st->new_blocks_count - 1];
+
+	return st->new_blocks_count > 0 ? last->at + last->len_bytes : 0;
 }
 
 static bool
-put_merged(store *st, int64_t key_id, bool appended)
+put_block(store *st, bool new_key, int64_t id, const block_record *rec, size_t count, size_t bytes)
+{
+	packed_block block = {id, packed_bytes(st), bytes};
+
+	if (!make_room(st, (void **) &st->packed, &st->packed_size_bytes, block.at, block.at + bytes))
+		return false;
+	block_pack(rec, count, st->packed + block.at);
+	if (!new_key)
+		return bind_block(st, STMT_PUT_BLOCK, 1, &block) && store_run(st, STMT_PUT_BLOCK);
+	st->new_blocks[st->new_blocks_count++] = block;
+	return (st->new_blocks_count < ADDED_BLOCKS && block.at + bytes < ROOM_MIN_BYTES) ||
+		put_new_blocks(st);
+}
+
+static bool
+put_merged(store *st, const flush_key *key, bool appended)
 {
 	const block_record *rec = st->merged.record;
 	const block_record *end = rec + st->merged.count;
@@ -229,7 +287,7 @@ put_merged(store *st, int64_t key_id, bool appended)
 		size_t		bytes;
 		size_t		count = count_part(rec, end, wanted_bytes, &bytes);
 
-		if (!put_block(st, BLOCK_ID(key_id, rec->ts_sec), rec, count, bytes))
+		if (!put_block(st, key->is_new, BLOCK_ID(key->id, rec->ts_sec), rec, count, bytes))
 			return false;
 		rec += count;
 	}
@@ -258,7 +316,7 @@ flush_block(store *st, flush_key *key)
 		if (!store_run(st, STMT_DELETE_BLOCKS))
 			return false;
 	}
-	return put_merged(st, key->id, appended);
+	return put_merged(st, key, appended);
 }
 
 /* ---- keys and collections ---- */
@@ -269,7 +327,7 @@ drop_key_without_blocks(store *st, const store_ids *ids, store_text name)
 	int64_t		block_id;
 
 	bind_ids(st, STMT_BLOCK_ID_FROM, BLOCK_ID(ids->key, INT32_MIN), BLOCK_ID(ids->key, INT32_MAX));
-	if (!store_run_for_value(st, STMT_BLOCK_ID_FROM, &block_id))
+	if (!put_new_blocks(st) || !store_run_for_value(st, STMT_BLOCK_ID_FROM, &block_id))
 		return false;
 	return block_id != 0 || store_remove_key(st, ids->collection, name);
 }
@@ -304,7 +362,7 @@ flush_pending_key(store *st, pending_key *pending, flush_collection *known)
 	if (ids.key == 0)
 		return true;			/* there is nothing to delete */
 	key = (flush_key) {
-		.id = ids.key,.at = pending->list.record,.end = pending->list.record + pending->list.count
+		.id = ids.key,.is_new = added,.at = pending->list.record,.end = pending->list.record + pending->list.count
 	};
 	st->unpacked.count = 0;
 	if (!added && !read_last_block(st, &key))
@@ -326,12 +384,15 @@ flush_keys(store *st, size_t count)
 	flush_collection known = {0};
 	pending_key *key;
 
+	st->new_blocks_count = 0;
 	for (; count > 0 && (key = pending_next(&st->pending)) != NULL; count--)
 	{
 		if (!flush_pending_key(st, key, &known))
 			return false;
 		pending_gone(&st->pending);
 	}
+	if (!put_new_blocks(st))
+		return false;
 	if (pending_next(&st->pending) != NULL)
 		return true;
 	return store_journal_drop(st, pending_end_batch(&st->pending));

@@ -42,6 +42,7 @@ typedef enum statement
 	STMT_BLOCK_FROM,
 	STMT_BLOCK_ID_FROM,
 	STMT_PUT_BLOCK,
+	STMT_ADD_BLOCKS,
 	STMT_DELETE_BLOCKS,
 	STMT_DELETE_KEY,
 	STMT_COLLECTION_HAS_KEY,
@@ -76,6 +77,17 @@ typedef struct store_ids
 	int64_t		collection;
 	int64_t		key;
 } store_ids;
+
+/* So many rows does STMT_ADD_BLOCKS add. */
+#define ADDED_BLOCKS 8
+
+/* A block that is packed, and not yet in the table. */
+typedef struct packed_block
+{
+	int64_t		id;
+	size_t		at;				/* in store.packed */
+	size_t		len_bytes;
+} packed_block;
 
 /* Where a scan is; the statement says which kind it is of. */
 typedef struct scan_state
@@ -117,6 +129,8 @@ struct store
 	size_t		copy_size_bytes;
 	unsigned char *packed;		/* by a flush */
 	size_t		packed_size_bytes;
+	packed_block new_blocks[ADDED_BLOCKS];
+	int			new_blocks_count;
 	scan_state	scan;			/* the one in progress */
 	bool		in_transaction;
 	bool		failed;
