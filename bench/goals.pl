@@ -76,6 +76,16 @@ sub count_of
 
 # ---- reading ----
 
+# A scan takes as long as the slower of the two it is made by, the server and
+# the backend, if they work at the same time.
+sub to_slower_side
+{
+	my ($bound) = @_;
+
+	return goal('ltdb_fdw / slower side', 'most', $bound, '',
+		sub { $_[0]{ltdb_fdw} / ($_[0]{bare} > $_[0]{'backend busy'} ? $_[0]{bare} : $_[0]{'backend busy'}) });
+}
+
 sub scans
 {
 	my %many = (records => $records, keys => 100);
@@ -87,18 +97,22 @@ sub scans
 		[
 			ltdb_fdw => sql(all_rows('ltdb.many', 'data')),
 			postgres_fdw => sql(all_rows('pg.many', 'data')),
-			bare => sub { wire(['scan'], %many, collection => 'many') }
+			bare => sub { wire(['scan'], %many, collection => 'many') },
+			'backend busy' => sub { $psql->busy_seconds(all_rows('ltdb.many', 'data')) }
 		],
 		ratio('ltdb_fdw', 'postgres_fdw', 0.35),
-		ratio('ltdb_fdw', 'bare', 1.3));
+		ratio('ltdb_fdw', 'bare', undef),
+		to_slower_side(1.3));
 	row('scan of one key of ' . count_of($records) . ' records', 's',
 		[
 			ltdb_fdw => sql(all_rows(q{ltdb.one WHERE key = 'key-0'}, 'data')),
 			postgres_fdw => sql(all_rows(q{pg.one WHERE key = 'key-0'}, 'data')),
-			bare => sub { wire(['fetch'], %one, collection => 'one') }
+			bare => sub { wire(['fetch'], %one, collection => 'one') },
+			'backend busy' => sub { $psql->busy_seconds(all_rows(q{ltdb.one WHERE key = 'key-0'}, 'data')) }
 		],
 		ratio('ltdb_fdw', 'postgres_fdw', 0.35),
-		ratio('ltdb_fdw', 'bare', 1.3));
+		ratio('ltdb_fdw', 'bare', undef),
+		to_slower_side(1.3));
 	return;
 }
 

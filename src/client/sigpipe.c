@@ -3,7 +3,7 @@
  * sigpipe.c
  *		A signal that OpenSSL may raise, kept from the process.
  *
- * Where libwebsockets sends with MSG_NOSIGNAL, OpenSSL just writes, and SIGPIPE
+ * Where a socket is written to with MSG_NOSIGNAL, OpenSSL just writes, and SIGPIPE
  * ends a process that does not ignore it: PostgreSQL's backends do, but its
  * background workers do not.  So for as long as TLS may write, the signal is
  * held back in this thread, and what has come of it is taken away.

@@ -5,7 +5,7 @@
  *
  * Makes the SSL_CTX that libwebsockets is given, and keeps the reason why a
  * TLS connection did not come to be, which libwebsockets does not tell.
- * libwebsockets writes to it, stream.c reads.
+ * Once it has, stream.c reads from it and writes to it.
  *
  * The certificate is verified here, against the host of the url, and not by
  * libwebsockets: some of its versions accept one from the future, and none
