@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 #define TABLE_FIRST_SIZE 1024
 
 /* What a key takes besides: itself, its name, and its places in lists. */
@@ -37,15 +39,10 @@ pending_compare(store_text a, store_text b)
 
 /* ---- the table ---- */
 
-/* FNV-1a, and its upper half brought down. */
 static uint64_t
 hash_name(const pending_name *owner, store_text text)
 {
-	uint64_t	hash = UINT64_C(14695981039346656037) ^ (owner != NULL ? owner->hash : 0);
-
-	for (size_t i = 0; i < text.len_bytes; i++)
-		hash = (hash ^ (unsigned char) text.bytes[i]) * UINT64_C(1099511628211);
-	return hash ^ hash >> 32;
+	return hash_end(hash_text(owner != NULL ? owner->hash : HASH_BEGIN, text));
 }
 
 /* Where a name is, or would be. */

@@ -11,6 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "hash.h"
 #include "store_int.h"
 
 #include <stdlib.h>
@@ -65,26 +66,14 @@ store_names_forget(name_cache *names)
 	names->generation++;
 }
 
-/* FNV-1a. */
-static uint64_t
-hash_text(uint64_t hash, store_text text)
-{
-	for (size_t i = 0; i < text.len_bytes; i++)
-		hash = (hash ^ (unsigned char) text.bytes[i]) * UINT64_C(1099511628211);
-	return hash;
-}
-
 /* The place of a pair of names, NULL if they are too long for one. */
 static cache_slot *
 slot_of(name_cache *names, store_text collection, store_text key)
 {
-	uint64_t	hash = UINT64_C(14695981039346656037);
-
 	if (collection.len_bytes > CACHE_NAMES_MAX_BYTES ||
 		key.len_bytes > CACHE_NAMES_MAX_BYTES - collection.len_bytes)
 		return NULL;
-	hash = hash_text(hash_text(hash, collection), key);
-	return &names->slot[(hash ^ hash >> 32) % CACHE_SLOTS];
+	return &names->slot[hash_end(hash_text(hash_text(HASH_BEGIN, collection), key)) % CACHE_SLOTS];
 }
 
 static bool

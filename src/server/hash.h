@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * hash.h
+ *		A hash of names, FNV-1a: short, and good enough for names that clients
+ *		who know the key have chosen.
+ *
+ * Copyright (c) 2026, ltdb_fdw contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef HASH_H
+#define HASH_H
+
+#include "store.h"
+
+#define HASH_BEGIN UINT64_C(14695981039346656037)
+
+/* Of what was hashed before and a text behind it. */
+static inline uint64_t
+hash_text(uint64_t hash, store_text text)
+{
+	for (size_t i = 0; i < text.len_bytes; i++)
+		hash = (hash ^ (unsigned char) text.bytes[i]) * UINT64_C(1099511628211);
+	return hash;
+}
+
+/* For tables whose size is a power of two: the upper half brought down. */
+static inline uint64_t
+hash_end(uint64_t hash)
+{
+	return hash ^ hash >> 32;
+}
+
+#endif							/* HASH_H */
