@@ -476,8 +476,7 @@ static void
 check_tables(void)
 {
 	static const char *const sums[] = {
-		"SELECT count(*) FROM key k WHERE NOT EXISTS (SELECT 1 FROM block"
-		"  WHERE id BETWEEN k.id << 32 AND (k.id << 32) + 4294967295)",
+		"SELECT count(*) FROM key WHERE id NOT IN (SELECT id >> 32 FROM block)",
 		"SELECT count(*) FROM block WHERE id >> 32 NOT IN (SELECT id FROM key)",
 		"SELECT count(*) - count(DISTINCT id) FROM key",
 		"SELECT count(*) FROM key WHERE collection_id NOT IN (SELECT id FROM collection)",

@@ -255,9 +255,12 @@ put_new_blocks(store *st)
 static size_t
 packed_bytes(const store *st)
 {
-	const packed_block *last = &st->new_blocks[st->new_blocks_count - 1];
+	const packed_block *last;
 
-	return st->new_blocks_count > 0 ? last->at + last->len_bytes : 0;
+	if (st->new_blocks_count == 0)
+		return 0;
+	last = &st->new_blocks[st->new_blocks_count - 1];
+	return last->at + last->len_bytes;
 }
 
 static bool
