@@ -49,6 +49,13 @@ typedef struct block_list
 extern bool block_list_add(block_list *list, const block_record *rec);
 extern void block_list_free(block_list *list);
 
+/* Behind the last record; like the first, NULL if there never was one. */
+static inline const block_record *
+block_list_end(const block_list *list)
+{
+	return list->count > 0 ? list->record + list->count : list->record;
+}
+
 /* The index of the first record of ts >= ts_sec, count if there is none. */
 extern size_t block_search(const block_record *rec, size_t count, int64_t ts_sec);
 

@@ -154,7 +154,7 @@ static bool
 merge(store *st, const block_record *pending, const block_record *end)
 {
 	const block_record *old = st->unpacked.record;
-	const block_record *old_end = old + st->unpacked.count;
+	const block_record *old_end = block_list_end(&st->unpacked);
 	bool		good = true;
 
 	st->merged.count = 0;
@@ -282,7 +282,7 @@ static bool
 put_merged(store *st, const flush_key *key, bool appended)
 {
 	const block_record *rec = st->merged.record;
-	const block_record *end = rec + st->merged.count;
+	const block_record *end = block_list_end(&st->merged);
 	size_t		wanted_bytes = part_bytes(st, appended);
 
 	while (rec < end)
@@ -365,7 +365,7 @@ flush_pending_key(store *st, pending_key *pending, flush_collection *known)
 	if (ids.key == 0)
 		return true;			/* there is nothing to delete */
 	key = (flush_key) {
-		.id = ids.key,.is_new = added,.at = pending->list.record,.end = pending->list.record + pending->list.count
+		.id = ids.key,.is_new = added,.at = pending->list.record,.end = block_list_end(&pending->list)
 	};
 	st->unpacked.count = 0;
 	if (!added && !read_last_block(st, &key))
