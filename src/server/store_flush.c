@@ -26,6 +26,9 @@
 /* Room is not taken for less; and no more than that waits for others. */
 #define ROOM_MIN_BYTES (ADDED_BLOCKS * BLOCK_PAGE_BYTES)
 
+/* More room than this is not kept. */
+#define ROOM_MAX_BYTES (1024 * 1024)
+
 /* The key that is flushed.  Ids of blocks that there are not are 0. */
 typedef struct flush_key
 {
@@ -70,6 +73,16 @@ make_room(store *st, void **memory, size_t *size_bytes, size_t kept_bytes, size_
 	*memory = larger;
 	*size_bytes = wanted_bytes;
 	return true;
+}
+
+static void
+give_back_room(void **memory, size_t *size_bytes)
+{
+	if (*size_bytes <= ROOM_MAX_BYTES)
+		return;
+	free(*memory);
+	*memory = NULL;
+	*size_bytes = 0;
 }
 
 /* ---- reading ---- */
@@ -226,7 +239,11 @@ bind_block(store *st, statement which, int position, const packed_block *block)
 	});
 }
 
-/* Blocks of new keys go several at a time: half of a small row's price is the statement's. */
+/*
+ * Blocks of new keys go several at a time: a good part of a small row's price
+ * is the statement's.  With REPLACE, SQLite would keep aside what a statement
+ * of several rows changes; with IGNORE there is nothing to take back.
+ */
 static bool
 put_new_blocks(store *st)
 {
@@ -240,8 +257,6 @@ put_new_blocks(store *st)
 			good = bind_block(st, STMT_ADD_BLOCKS, 2 * i + 1, &st->new_blocks[i]);
 		if (!good || !store_run(st, STMT_ADD_BLOCKS))
 			return false;
-
-		/* else statements of several rows have SQLite keep what they change aside */
 		return sqlite3_changes(st->db) == count ||
 			store_fail_because(st, "a new key has a block already");
 	}
@@ -396,6 +411,8 @@ flush_keys(store *st, size_t count)
 	}
 	if (!put_new_blocks(st))
 		return false;
+	give_back_room((void **) &st->copy, &st->copy_size_bytes);
+	give_back_room((void **) &st->packed, &st->packed_size_bytes);
 	if (pending_next(&st->pending) != NULL)
 		return true;
 	return store_journal_drop(st, pending_end_batch(&st->pending));
