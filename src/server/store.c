@@ -41,7 +41,7 @@
 /*
  * The exclusive lock keeps a second ltdbd out and spares SQLite its shared
  * memory.  FULL is what makes a commit in WAL mode survive a power cut.  The
- * pages of the log are copied to their places once it has 64 MiB of them: by
+ * pages of the log are copied to their places once it has 128 MiB of them: by
  * then a page of a key that is written all the time is in it many times, and
  * copied once.
  */
@@ -51,7 +51,7 @@ static const char settings_sql[] =
 	"PRAGMA journal_mode = WAL;"
 	"PRAGMA synchronous = FULL;"
 	"PRAGMA cache_size = -65536;"
-	"PRAGMA wal_autocheckpoint = 8192;";
+	"PRAGMA wal_autocheckpoint = 16384;";
 
 /*
  * A key row exists as long as the key has a block, and no longer; a block, as
