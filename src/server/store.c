@@ -42,8 +42,8 @@
  * The exclusive lock keeps a second ltdbd out and spares SQLite its shared
  * memory.  FULL is what makes a commit in WAL mode survive a power cut.  The
  * pages of the log are copied to their places once it has 128 MiB of them: by
- * then a page of a key that is written all the time is in it many times, and
- * copied once.
+ * then a page that is written all the time, as the journal's are, is in it
+ * several times, and copied once.
  */
 static const char settings_sql[] =
 	"PRAGMA page_size = " SQL_NUMBER(BLOCK_PAGE_BYTES) ";"
