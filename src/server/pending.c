@@ -200,6 +200,37 @@ enqueue(pending *p, pending_key *key)
 	p->idle--;
 }
 
+/* Many keys have one record and no more: that takes no memory of its own. */
+static bool
+add_record(pending_key *key, const block_record *rec)
+{
+	block_list	list = {0};
+
+	if (key->list.count == 0)
+	{
+		key->only = *rec;
+		key->list = (block_list) {&key->only, 1, 1};
+		return true;
+	}
+	if (key->list.record != &key->only)
+		return block_list_add(&key->list, rec);
+	if (!block_list_add(&list, &key->only) || !block_list_add(&list, rec))
+	{
+		block_list_free(&list);
+		return false;
+	}
+	key->list = list;
+	return true;
+}
+
+static void
+free_records(pending_key *key)
+{
+	if (key->list.record != &key->only)
+		block_list_free(&key->list);
+	key->list = (block_list) {0};
+}
+
 /* Adds a write whose data lies at the journal's last place. */
 static bool
 add_kept(pending *p, const journal_write *wr)
@@ -230,7 +261,7 @@ add_kept(pending *p, const journal_write *wr)
 	if (last != NULL && last->ts_sec > wr->rec.ts_sec)
 		key->unsorted = true;
 	size_before = key->list.size;
-	if (!block_list_add(&key->list, &wr->rec))
+	if (!add_record(key, &wr->rec))
 		return false;
 	p->list_bytes += (key->list.size - size_before) * sizeof(block_record);
 	return true;
@@ -280,7 +311,7 @@ free_collection(pending_collection *collection)
 	{
 		pending_key *key = (pending_key *) collection->keys.name[i];
 
-		block_list_free(&key->list);
+		free_records(key);
 		free(key);
 	}
 	free(collection->keys.name);
@@ -444,7 +475,7 @@ pending_gone(pending *p)
 	pending_key *key = p->batch[p->batch_at++];
 
 	p->list_bytes -= key->list.size * sizeof(block_record);
-	block_list_free(&key->list);
+	free_records(key);
 	key->unsorted = key->inserts = key->deletes = false;
 	p->idle++;
 }

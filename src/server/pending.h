@@ -40,6 +40,7 @@ typedef struct pending_key
 {
 	pending_name name;
 	block_list	list;			/* deletions among them */
+	block_record only;			/* the list's memory, as long as it has one */
 	bool		unsorted;
 	bool		inserts;		/* something, be it deleted since */
 	bool		deletes;
