@@ -104,11 +104,15 @@ sub hang
 	$session->start(statement($name));
 	$observer->await_waiting($session);
 
-	# the phases before are short
+	# the phases before are short; but it waits now and then while it still gets on
 	my $wanted = $names ? $event{$name} : 'Extension';
-	for (1 .. 200)
+	my $seen = 0;
+	for (1 .. 400)
 	{
-		last if $observer->query("SELECT wait_event FROM pg_stat_activity WHERE pid = $session->{backend}") eq $wanted;
+		my $event = $observer->query("SELECT coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = $session->{backend}");
+
+		$seen = $event eq $wanted ? $seen + 1 : 0;
+		last if $seen == 10;
 		sleep 0.01;
 	}
 	sleep 0.1 unless $names;

@@ -106,7 +106,7 @@ next_record(remainder *rest, block_record *rec)
 		return false;
 	rest->ts_sec += (int64_t) delta;
 	rest->inside = true;
-	*rec = (block_record) {(const char *) rest->at, len_bytes, rest->ts_sec};
+	*rec = (block_record) {(const char *) rest->at, (uint32_t) len_bytes, (int32_t) rest->ts_sec};
 	rest->at += len_bytes;
 	return true;
 }

@@ -56,7 +56,7 @@ reserve(journal *jnl, size_t len_bytes)
 static uint64_t
 fold(int32_t ts_sec)
 {
-	return (uint32_t) ts_sec << 1 ^ (uint32_t) (ts_sec >> 31);
+	return (uint32_t) ts_sec << 1 ^ (ts_sec < 0 ? UINT32_MAX : 0);
 }
 
 static int32_t

@@ -36,7 +36,7 @@ store_delete_record(store *st, store_text collection, store_text key, int64_t ts
 	if (ts_sec < INT32_MIN || ts_sec > INT32_MAX)
 		return store_begin(st);
 	return write_record(st, (journal_write) {
-		collection, key, {NULL, 0, ts_sec}
+		collection, key, {NULL, 0, (int32_t) ts_sec}
 	});
 }
 

@@ -326,6 +326,15 @@ newest_with_pending(store *st, pending_key *pending, bool has_row, store_item *i
 	return !st->failed;
 }
 
+/* Which of SQLite's name and the pending one comes first, as a comparison says it. */
+static int
+compare_next(const scan_state *scan, store_text row_name, const pending_name *name)
+{
+	if (name == NULL)
+		return -1;
+	return scan->has_row ? pending_compare(row_name, name->text) : 1;
+}
+
 /* The smaller of SQLite's name and the pending one, with what belongs to it. */
 static bool
 next_by_name(store *st, store_item *item)
@@ -340,11 +349,7 @@ next_by_name(store *st, store_item *item)
 		return false;
 	if (scan->has_row)
 		row_name = store_column_text(rows, COLUMN_NAME);
-	if (!scan->has_row || name == NULL)
-		order = scan->has_row ? -1 : 1;
-	else
-		order = pending_compare(row_name, name->text);
-
+	order = compare_next(scan, row_name, name);
 	item->found = true;
 	item->name = order <= 0 ? row_name : name->text;
 	if (scan->which != STMT_SCAN_LATEST)
