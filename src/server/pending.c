@@ -105,13 +105,6 @@ grow_table(pending *p)
 	return true;
 }
 
-/* Where a name is, or will be; NULL if out of memory. */
-static pending_place *
-find_place(pending *p, const pending_name *owner, store_text text)
-{
-	return grow_table(p) ? place_of(p, owner, text, hash_name(owner, text)) : NULL;
-}
-
 static bool
 add_to_names(pending_names *names, pending_name *name)
 {
@@ -131,58 +124,35 @@ add_to_names(pending_names *names, pending_name *name)
 	return true;
 }
 
-/* Puts a name that is new where it belongs; its text is kept in bytes. */
-static bool
-add_name(pending *p, pending_names *names, pending_name *name, char *bytes, store_text text,
-		 pending_place *place)
+/*
+ * What has a name, made if missing, with its text behind a structure of that
+ * size; NULL if out of memory.
+ */
+static void *
+find_or_add(pending *p, pending_names *names, pending_name *owner, store_text text, size_t size)
 {
-	memcpy(bytes, text.bytes, text.len_bytes);
-	name->text = (store_text) {bytes, text.len_bytes};
-	name->hash = hash_name(name->owner, text);
+	uint64_t	hash = hash_name(owner, text);
+	pending_place *place;
+	pending_name *name;
+
+	if (!grow_table(p))
+		return NULL;
+	place = place_of(p, owner, text, hash);
+	if (place->name != NULL)
+		return place->name;
+	name = calloc(1, size + text.len_bytes);
+	if (name == NULL)
+		return NULL;
+	memcpy((char *) name + size, text.bytes, text.len_bytes);
+	*name = (pending_name) {{(char *) name + size, text.len_bytes}, owner, hash};
 	if (!add_to_names(names, name))
-		return false;
-	*place = (pending_place) {name->hash, name};
+	{
+		free(name);
+		return NULL;
+	}
+	*place = (pending_place) {hash, name};
 	p->named++;
-	return true;
-}
-
-static pending_collection *
-find_or_add_collection(pending *p, store_text text)
-{
-	pending_place *place = find_place(p, NULL, text);
-	pending_collection *collection;
-
-	if (place == NULL || place->name != NULL)
-		return place != NULL ? (pending_collection *) place->name : NULL;
-	collection = calloc(1, sizeof(pending_collection) + text.len_bytes);
-	if (collection != NULL &&
-		!add_name(p, &p->collections, &collection->name, collection->bytes, text, place))
-	{
-		free(collection);
-		return NULL;
-	}
-	return collection;
-}
-
-static pending_key *
-find_or_add_key(pending *p, pending_collection *collection, store_text text)
-{
-	pending_place *place = find_place(p, &collection->name, text);
-	pending_key *key;
-
-	if (place == NULL || place->name != NULL)
-		return place != NULL ? (pending_key *) place->name : NULL;
-	key = calloc(1, sizeof(pending_key) + text.len_bytes);
-	if (key == NULL)
-		return NULL;
-	key->name.owner = &collection->name;
-	if (!add_name(p, &collection->keys, &key->name, key->bytes, text, place))
-	{
-		free(key);
-		return NULL;
-	}
-	p->idle++;
-	return key;
+	return name;
 }
 
 /* ---- writing ---- */
@@ -197,7 +167,7 @@ enqueue(pending *p, pending_key *key)
 	else
 		p->last->next = key;
 	p->last = key;
-	p->idle--;
+	p->active++;
 }
 
 /* Many keys have one record and no more: that takes no memory of its own. */
@@ -235,14 +205,15 @@ free_records(pending_key *key)
 static bool
 add_kept(pending *p, const journal_write *wr)
 {
-	pending_collection *collection = find_or_add_collection(p, wr->collection);
+	pending_collection *collection = find_or_add(p, &p->collections, NULL, wr->collection,
+												 sizeof(pending_collection));
 	pending_key *key;
 	block_record *last;
 	size_t		size_before;
 
 	if (collection == NULL)
 		return false;
-	key = find_or_add_key(p, collection, wr->key);
+	key = find_or_add(p, &collection->keys, &collection->name, wr->key, sizeof(pending_key));
 	if (key == NULL)
 		return false;
 	if (key->list.count == 0)
@@ -299,9 +270,7 @@ pending_is_empty(const pending *p)
 size_t
 pending_bytes(const pending *p)
 {
-	size_t		keys = p->named - p->collections.count - p->idle;
-
-	return p->jnl.bytes + p->list_bytes + keys * KEY_BYTES;
+	return p->jnl.bytes + p->list_bytes + p->active * KEY_BYTES;
 }
 
 static void
@@ -477,7 +446,7 @@ pending_gone(pending *p)
 	p->list_bytes -= key->list.size * sizeof(block_record);
 	free_records(key);
 	key->unsorted = key->inserts = key->deletes = false;
-	p->idle++;
+	p->active--;
 }
 
 /* Moves those that are not idle together; what is in no list any more is freed. */
@@ -521,7 +490,6 @@ forget_idle(pending *p)
 		free_collection(collection);
 	}
 	p->collections.count = kept;
-	p->idle = 0;
 	fill_table(p);
 }
 
@@ -529,8 +497,9 @@ int64_t
 pending_end_batch(pending *p)
 {
 	uint64_t	place = p->first != NULL ? p->first->place : UINT64_MAX;
+	size_t		idle = p->named - p->collections.count - p->active;
 
-	if (p->idle > IDLE_MIN && p->idle > p->named / 2)
+	if (idle > IDLE_MIN && idle > p->named / 2)
 		forget_idle(p);
 	return journal_give_up(&p->jnl, place);
 }

@@ -46,7 +46,6 @@ typedef struct pending_key
 	bool		deletes;
 	uint64_t	place;			/* in the journal, of the first of its writes */
 	struct pending_key *next;	/* in the queue */
-	char		bytes[];		/* of its name */
 } pending_key;
 
 typedef struct pending_collection
@@ -54,7 +53,6 @@ typedef struct pending_collection
 	pending_name name;
 	pending_names keys;
 	bool		inserts;
-	char		bytes[];
 } pending_collection;
 
 /* The hash is here, too, as most names looked at are not the one wanted. */
@@ -72,7 +70,7 @@ typedef struct pending
 	pending_place *table;		/* of both */
 	size_t		table_size;		/* a power of 2, or 0 */
 	size_t		named;			/* how many there are in it */
-	size_t		idle;			/* keys among them of which nothing is pending */
+	size_t		active;			/* keys among them of which something is pending */
 	size_t		list_bytes;		/* of memory, of their lists */
 
 	/* keys of which something is: the batch, and the queue for the next ones */

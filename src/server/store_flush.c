@@ -328,12 +328,9 @@ flush_block(store *st, flush_key *key)
 	/* it begins with another record, or is empty */
 	if (key->unpacked_id != 0 &&
 		(st->merged.count == 0 ||
-		 BLOCK_ID(key->id, st->merged.record[0].ts_sec) != key->unpacked_id))
-	{
-		bind_ids(st, STMT_DELETE_BLOCKS, key->unpacked_id, key->unpacked_id);
-		if (!store_run(st, STMT_DELETE_BLOCKS))
-			return false;
-	}
+		 BLOCK_ID(key->id, st->merged.record[0].ts_sec) != key->unpacked_id) &&
+		!store_delete_blocks(st, key->unpacked_id, key->unpacked_id))
+		return false;
 	return put_merged(st, key, appended);
 }
 
@@ -428,6 +425,8 @@ store_flush(store *st)
 		if (!flush_keys(st, SIZE_MAX))
 			return false;
 	}
+
+	/* idle names, too: what is deleted next would make them wrong */
 	pending_clear(&st->pending);
 	return true;
 }

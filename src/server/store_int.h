@@ -179,6 +179,9 @@ extern bool store_journal_drop(store *st, int64_t last_row_id);
 
 /* ---- in store_record.c ---- */
 
+/* The blocks of these ids and between. */
+extern bool store_delete_blocks(store *st, int64_t first_id, int64_t last_id);
+
 /* The row of a key that has no blocks. */
 extern bool store_remove_key(store *st, int64_t collection_id, store_text key);
 

@@ -58,15 +58,20 @@ store_remove_key(store *st, int64_t collection_id, store_text key)
 	return store_bind_text(st, STMT_DELETE_KEY, 2, key) && store_run(st, STMT_DELETE_KEY);
 }
 
+bool
+store_delete_blocks(store *st, int64_t first_id, int64_t last_id)
+{
+	sqlite3_bind_int64(st->stmt[STMT_DELETE_BLOCKS], 1, first_id);
+	sqlite3_bind_int64(st->stmt[STMT_DELETE_BLOCKS], 2, last_id);
+	return store_run(st, STMT_DELETE_BLOCKS);
+}
+
 /* The blocks of the keys of these ids and between. */
 static bool
-delete_blocks(store *st, int64_t first_key_id, int64_t last_key_id)
+delete_blocks_between(store *st, int64_t first_key_id, int64_t last_key_id)
 {
-	sqlite3_stmt *stmt = st->stmt[STMT_DELETE_BLOCKS];
-
-	sqlite3_bind_int64(stmt, 1, BLOCK_ID(first_key_id, INT32_MIN));
-	sqlite3_bind_int64(stmt, 2, BLOCK_ID(last_key_id, INT32_MAX));
-	return store_run(st, STMT_DELETE_BLOCKS);
+	return store_delete_blocks(st, BLOCK_ID(first_key_id, INT32_MIN),
+							   BLOCK_ID(last_key_id, INT32_MAX));
 }
 
 /* A collection's row, its pairs and, if still there, its key rows. */
@@ -89,7 +94,7 @@ store_delete_key(store *st, store_text collection, store_text key)
 		return false;
 	if (ids.key == 0)
 		return true;
-	if (!delete_blocks(st, ids.key, ids.key) || !store_remove_key(st, ids.collection, key))
+	if (!delete_blocks_between(st, ids.key, ids.key) || !store_remove_key(st, ids.collection, key))
 		return false;
 
 	sqlite3_bind_int64(st->stmt[STMT_COLLECTION_HAS_KEY], 1, ids.collection);
@@ -118,7 +123,7 @@ delete_blocks_of(store *st, statement which)
 
 		if (key_id != last + 1)
 		{
-			good = last < first || delete_blocks(st, first, last);
+			good = last < first || delete_blocks_between(st, first, last);
 			first = key_id;
 		}
 		last = key_id;
@@ -126,7 +131,7 @@ delete_blocks_of(store *st, statement which)
 	if (good && rc != SQLITE_DONE)
 		good = store_fail(st);
 	sqlite3_reset(keys);
-	return good && (last < first || delete_blocks(st, first, last));
+	return good && (last < first || delete_blocks_between(st, first, last));
 }
 
 bool
