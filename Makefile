@@ -36,6 +36,7 @@ OBJS = $(CLIENT_SRCS:.c=.o) \
 	src/fdw/explain.o \
 	src/fdw/convert.o \
 	src/fdw/field.o \
+	src/fdw/field_path.o \
 	src/fdw/field_value.o \
 	src/fdw/modify.o \
 	src/fdw/direct.o \

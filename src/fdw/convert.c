@@ -299,7 +299,7 @@ fill_fields(LtfdwProjection *projection, const LtfdwRecord *record, RecordContex
 			TupleTableSlot *slot)
 {
 	if (!ltfdw_fields_find(record->data, projection->fields, projection->nfields,
-						   projection->found))
+						   projection->found, &projection->shape))
 	{
 		if (projection->table->invalid_json_is_null)
 			return;

@@ -115,6 +115,26 @@ typedef struct LtfdwTable
 	int			nfields;		/* columns that show a field */
 } LtfdwTable;
 
+/* So many members of data are looked at as the ones before were, */
+#define LTFDW_SHAPE_MEMBERS 16
+
+/* ... if they begin with no more than this. */
+#define LTFDW_SHAPE_BYTES 32
+
+/* What a member of data began with, colon and all, and which fields it led to. */
+typedef struct LtfdwShapeMember
+{
+	char		begin[LTFDW_SHAPE_BYTES];
+	int			len;			/* 0 = not known */
+	uint64		fields;
+} LtfdwShapeMember;
+
+/* The outermost members of the data that was looked at last, in their order. */
+typedef struct LtfdwShape
+{
+	LtfdwShapeMember members[LTFDW_SHAPE_MEMBERS];
+} LtfdwShape;
+
 /* Shows records as rows, some columns of them: convert.c. */
 typedef struct LtfdwProjection
 {
@@ -124,6 +144,7 @@ typedef struct LtfdwProjection
 	LtfdwField **fields;
 	AttrNumber *field_atts;
 	ltdb_text  *found;			/* room for the values of a record */
+	LtfdwShape	shape;
 } LtfdwProjection;
 
 /* An interval of whole seconds, both ends inside. */
@@ -510,9 +531,12 @@ extern ltdb_text ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSl
 extern void ltfdw_check_data(const LtfdwTable *table, ltdb_text data);
 extern ltdb_record ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
 
-/* in field.c */
+/* in field_path.c */
 extern LtfdwField *ltfdw_field_parse(const char *path);
-extern bool ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *found);
+
+/* in field.c */
+extern bool ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *found,
+							  LtfdwShape *shape);
 extern bool ltfdw_json_elements(ltdb_text array, void (*element) (ltdb_text value, void *arg),
 								void *arg);
 extern bool ltfdw_json_members(ltdb_text object,

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * field.c
- *		Members of a record's data, by path: parsing a path, and finding the
- *		members of many paths in one pass over the JSON text.
+ *		Finds the members of many paths in one pass over the JSON text of a
+ *		record's data.
  *
- * A path is names and array indexes: temperature, wind.speed, samples[0].max,
- * and "a.b".c where a name holds a dot, a bracket or a quote (doubled).  What
- * is found is the text of a JSON value; turning it into a column's value is
- * field_value.c's business.
+ * What is found is the text of a JSON value; turning it into a column's value
+ * is field_value.c's business, paths are field_path.c's.
  *
  * Nothing is built and nothing copied but names with escapes in them, and
- * values that no path leads to are skipped over.
+ * values that no path leads to are skipped over.  The records of a collection
+ * mostly have the same members in the same order: a name is first compared
+ * with the one that was at its place the last time.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
@@ -31,86 +31,8 @@ typedef struct Walk
 	const char *end;
 	LtfdwField **fields;		/* what is looked for */
 	ltdb_text  *found;			/* by field; no bytes = not found */
+	LtfdwShape *shape;			/* of data before, or NULL */
 } Walk;
-
-/* ---- paths ---- */
-
-static LtfdwStep *
-add_step(LtfdwField *field)
-{
-	field->steps = field->nsteps == 0
-		? palloc(sizeof(LtfdwStep))
-		: repalloc(field->steps, (field->nsteps + 1) * sizeof(LtfdwStep));
-	field->nsteps++;
-	return &field->steps[field->nsteps - 1];
-}
-
-/* A name up to its end, into out; NULL if it is not one. */
-static const char *
-parse_name(const char *p, StringInfo out)
-{
-	if (*p == '"')
-	{
-		for (p++; *p; p++)
-		{
-			if (*p == '"' && *++p != '"')
-				return out->len > 0 ? p : NULL;
-			appendStringInfoChar(out, *p);
-		}
-		return NULL;
-	}
-	while (*p && *p != '.' && *p != '[' && *p != ']' && *p != '"')
-		appendStringInfoChar(out, *p++);
-	return out->len > 0 ? p : NULL;
-}
-
-/* "[12]" */
-static const char *
-parse_index(const char *p, int *index)
-{
-	int64		value = 0;
-	const char *digits = ++p;
-
-	for (; *p >= '0' && *p <= '9' && value <= PG_INT32_MAX; p++)
-		value = value * 10 + (*p - '0');
-	if (p == digits || *p != ']' || value > PG_INT32_MAX)
-		return NULL;
-	*index = (int) value;
-	return p + 1;
-}
-
-/* NULL if the text is not a path. */
-LtfdwField *
-ltfdw_field_parse(const char *path)
-{
-	LtfdwField *field = palloc0(sizeof(LtfdwField));
-	const char *p = path;
-
-	field->path = pstrdup(path);
-	for (;;)
-	{
-		LtfdwStep  *step = add_step(field);
-		StringInfoData name;
-
-		step->index = -1;
-		if (*p == '[' && field->nsteps > 1)
-			p = parse_index(p, &step->index);
-		else
-		{
-			initStringInfo(&name);
-			p = parse_name(p, &name);
-			step->name = ltfdw_text_to_ltdb(name.data, name.len);
-		}
-		if (p == NULL)
-			return NULL;
-		if (*p == '\0')
-			return field;
-		if (*p == '.')
-			p++;
-		else if (*p != '[')
-			return NULL;
-	}
-}
 
 /* ---- walking JSON ---- */
 
@@ -297,31 +219,73 @@ walk_child(Walk *walk, int depth, uint64 active)
 	return true;
 }
 
+/* A member's name, colon and all; which of the fields it leads to. */
+static bool
+take_name(Walk *walk, int depth, uint64 active, uint64 *matching)
+{
+	ltdb_text	name;
+	bool		escaped;
+
+	*matching = 0;
+	if (!take_string(walk, &name, &escaped) || !take_char(walk, ':'))
+		return false;
+	if (active == 0)
+		return true;
+	if (escaped)
+		name = ltfdw_json_unescape(name);
+	*matching = fields_of_name(walk, depth, active, name);
+	return true;
+}
+
+/* The same for the member of that number of the outermost object. */
+static bool
+take_outer_name(Walk *walk, int number, uint64 active, uint64 *matching)
+{
+	LtfdwShapeMember *known = &walk->shape->members[number];
+	const char *start;
+	size_t		len;
+
+	skip_space(walk);
+	start = walk->at;
+	if (known->len > 0 && walk->end - start >= known->len &&
+		memcmp(start, known->begin, known->len) == 0)
+	{
+		walk->at += known->len;
+		*matching = known->fields;
+		return true;
+	}
+	if (!take_name(walk, 0, active, matching))
+		return false;
+	len = walk->at - start;
+	if (len <= sizeof(known->begin))
+	{
+		memcpy(known->begin, start, len);
+		known->len = len;
+		known->fields = *matching;
+	}
+	return true;
+}
+
 static bool
 walk_object(Walk *walk, int depth, uint64 active)
 {
+	int			known_members = depth == 0 && walk->shape ? LTFDW_SHAPE_MEMBERS : 0;
+
 	check_stack_depth();
 	walk->at++;
 	if (take_char(walk, '}'))
 		return true;
-	do
+	for (int i = 0;; i++)
 	{
-		ltdb_text	name;
-		bool		escaped;
-		uint64		matching = 0;
+		uint64		matching;
 
-		if (!take_string(walk, &name, &escaped) || !take_char(walk, ':'))
+		if (!(i < known_members ? take_outer_name(walk, i, active, &matching) :
+			  take_name(walk, depth, active, &matching)) ||
+			!walk_child(walk, depth, matching))
 			return false;
-		if (active != 0)
-		{
-			if (escaped)
-				name = ltfdw_json_unescape(name);
-			matching = fields_of_name(walk, depth, active, name);
-		}
-		if (!walk_child(walk, depth, matching))
-			return false;
-	} while (take_char(walk, ','));
-	return take_char(walk, '}');
+		if (!take_char(walk, ','))
+			return take_char(walk, '}');
+	}
 }
 
 static bool
@@ -371,16 +335,21 @@ walk_value(Walk *walk, int depth, uint64 active)
 
 /*
  * Find the values of some fields in a JSON text; found gets a value, or no
- * bytes, for each.  False if the text is not JSON.
+ * bytes, for each.  False if the text is not JSON.  The shape, zeroed at first,
+ * is for these fields only.
  */
 bool
-ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *found)
+ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *found,
+				  LtfdwShape *shape)
 {
 	/* the fields that a pass looks for are the bits of one word */
 	for (int first = 0; first < nfields || first == 0; first += 64)
 	{
 		int			n = Min(nfields - first, 64);
-		Walk		walk = {data.bytes, data.bytes + data.len_bytes, fields + first, found + first};
+		Walk		walk = {
+			data.bytes, data.bytes + data.len_bytes, fields + first, found + first,
+			nfields <= 64 ? shape : NULL
+		};
 
 		memset(found + first, 0, n * sizeof(ltdb_text));
 		if (!walk_value(&walk, 0, n == 64 ? ~UINT64CONST(0) : (UINT64CONST(1) << n) - 1))
@@ -396,7 +365,7 @@ ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *f
 bool
 ltfdw_json_elements(ltdb_text array, void (*element) (ltdb_text value, void *arg), void *arg)
 {
-	Walk		walk = {array.bytes, array.bytes + array.len_bytes, NULL, NULL};
+	Walk		walk = {array.bytes, array.bytes + array.len_bytes};
 
 	if (!take_char(&walk, '['))
 		return false;
@@ -421,7 +390,7 @@ bool
 ltfdw_json_members(ltdb_text object, void (*member) (ltdb_text name, ltdb_text value, void *arg),
 				   void *arg)
 {
-	Walk		walk = {object.bytes, object.bytes + object.len_bytes, NULL, NULL};
+	Walk		walk = {object.bytes, object.bytes + object.len_bytes};
 
 	if (!take_char(&walk, '{'))
 		return false;

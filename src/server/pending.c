@@ -432,10 +432,11 @@ pending_start_batch(pending *p, size_t bytes)
 	return true;
 }
 
-pending_key *
-pending_next(const pending *p)
+pending_key *const *
+pending_rest(const pending *p, size_t *count)
 {
-	return p->batch_at < p->batch_count ? p->batch[p->batch_at] : NULL;
+	*count = p->batch_count - p->batch_at;
+	return *count > 0 ? p->batch + p->batch_at : NULL;
 }
 
 void

@@ -116,10 +116,10 @@ extern bool pending_sort_records(pending_key *key);
  */
 extern bool pending_start_batch(pending *p, size_t bytes);
 
-/* The batch's next key, in the order of names; NULL if there is none. */
-extern pending_key *pending_next(const pending *p);
+/* The keys that are left of the batch, in the order of names; NULL if there are none. */
+extern pending_key *const *pending_rest(const pending *p, size_t *count);
 
-/* Nothing of that key is pending any more. */
+/* Nothing of the first of them is pending any more. */
 extern void pending_gone(pending *p);
 
 /*

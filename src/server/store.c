@@ -86,6 +86,10 @@ static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_ADD_COLLECTION] = "INSERT INTO collection (name) VALUES (?1)",
 	[STMT_FIND_KEY] = "SELECT id FROM key WHERE collection_id = ?1 AND name = ?2",
 	[STMT_ADD_KEY] = "INSERT OR IGNORE INTO key (collection_id, name, id) VALUES (?1, ?2, ?3)",
+	[STMT_ADD_KEYS] =
+	"INSERT OR IGNORE INTO key (collection_id, name, id) VALUES"
+	" (?1, ?2, ?3), (?1, ?4, ?5), (?1, ?6, ?7), (?1, ?8, ?9),"
+	" (?1, ?10, ?11), (?1, ?12, ?13), (?1, ?14, ?15), (?1, ?16, ?17)",
 	[STMT_LAST_BLOCK_ID] = "SELECT max(id) FROM block",
 	[STMT_BLOCK_UP_TO] =
 	"SELECT id, data FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",

@@ -24,7 +24,7 @@
 #define BATCH_PART 4
 
 /* Room is not taken for less; and no more than that waits for others. */
-#define ROOM_MIN_BYTES (ADDED_BLOCKS * BLOCK_PAGE_BYTES)
+#define ROOM_MIN_BYTES (ADDED_ROWS * BLOCK_PAGE_BYTES)
 
 /* More room than this is not kept. */
 #define ROOM_MAX_BYTES (1024 * 1024)
@@ -251,7 +251,7 @@ put_new_blocks(store *st)
 	bool		good = true;
 
 	st->new_blocks_count = 0;
-	if (count == ADDED_BLOCKS)
+	if (count == ADDED_ROWS)
 	{
 		for (int i = 0; i < count && good; i++)
 			good = bind_block(st, STMT_ADD_BLOCKS, 2 * i + 1, &st->new_blocks[i]);
@@ -289,7 +289,7 @@ put_block(store *st, bool new_key, int64_t id, const block_record *rec, size_t c
 	if (!new_key)
 		return bind_block(st, STMT_PUT_BLOCK, 1, &block) && store_run(st, STMT_PUT_BLOCK);
 	st->new_blocks[st->new_blocks_count++] = block;
-	return (st->new_blocks_count < ADDED_BLOCKS && block.at + bytes < ROOM_MIN_BYTES) ||
+	return (st->new_blocks_count < ADDED_ROWS && block.at + bytes < ROOM_MIN_BYTES) ||
 		put_new_blocks(st);
 }
 
@@ -357,37 +357,61 @@ find_collection(store *st, const pending_key *pending, flush_collection *known)
 	return store_find_collection(st, pending->name.owner->text, pending->inserts, &known->id);
 }
 
-static bool
-flush_pending_key(store *st, pending_key *pending, flush_collection *known)
+/*
+ * Finds the keys that the batch begins with, one at least and so many at most:
+ * those of one collection that may have to be added.  Returns how many, 0 if
+ * that failed.
+ */
+static size_t
+find_keys(store *st, size_t max_count, flush_collection *known, store_key *found)
 {
-	store_text	collection = pending->name.owner->text;
-	store_ids	ids = {0};
-	bool		added = false;
+	size_t		left;
+	pending_key *const *batch = pending_rest(&st->pending, &left);
+	const pending_name *owner = batch[0]->name.owner;
+	size_t		count = 0;
+
+	if (!find_collection(st, batch[0], known))
+		return 0;
+	if (!batch[0]->inserts)
+	{
+		store_ids	ids;
+
+		found[0].is_new = false;
+		if (!store_find_key(st, owner->text, batch[0]->name.text, &ids))
+			return 0;
+		found[0].id = ids.key;
+		return 1;
+	}
+	for (; count < left && count < max_count; count++)
+	{
+		if (batch[count]->name.owner != owner || !batch[count]->inserts)
+			break;
+		found[count].name = batch[count]->name.text;
+	}
+	return store_add_keys(st, owner->text, known->id, found, count) ? count : 0;
+}
+
+static bool
+flush_pending_key(store *st, pending_key *pending, const store_ids *ids, bool is_new)
+{
 	flush_key	key;
 
-	if (!find_collection(st, pending, known))
-		return false;
-	ids.collection = known->id;
+	if (ids->key == 0)
+		return true;			/* there is nothing to delete */
 	if (!pending_sort_records(pending))
 		return store_fail_because(st, "out of memory");
-	if (!(pending->inserts ?
-		  store_add_key(st, collection, pending->name.text, &ids, &added) :
-		  store_find_key(st, collection, pending->name.text, &ids)))
-		return false;
-	if (ids.key == 0)
-		return true;			/* there is nothing to delete */
 	key = (flush_key) {
-		.id = ids.key,.is_new = added,.at = pending->list.record,.end = block_list_end(&pending->list)
+		.id = ids->key,.is_new = is_new,.at = pending->list.record,.end = block_list_end(&pending->list)
 	};
 	st->unpacked.count = 0;
-	if (!added && !read_last_block(st, &key))
+	if (!is_new && !read_last_block(st, &key))
 		return false;
 	while (key.at < key.end)
 	{
 		if (!flush_block(st, &key))
 			return false;
 	}
-	return !pending->deletes || drop_key_without_blocks(st, &ids, pending->name.text);
+	return !pending->deletes || drop_key_without_blocks(st, ids, pending->name.text);
 }
 
 /* ---- batches ---- */
@@ -397,20 +421,31 @@ static bool
 flush_keys(store *st, size_t count)
 {
 	flush_collection known = {0};
-	pending_key *key;
+	store_key	found[ADDED_ROWS];
+	size_t		left;
 
 	st->new_blocks_count = 0;
-	for (; count > 0 && (key = pending_next(&st->pending)) != NULL; count--)
+	while (count > 0 && pending_rest(&st->pending, &left) != NULL)
 	{
-		if (!flush_pending_key(st, key, &known))
+		size_t		found_count = find_keys(st, count < ADDED_ROWS ? count : ADDED_ROWS, &known, found);
+
+		if (found_count == 0)
 			return false;
-		pending_gone(&st->pending);
+		for (size_t i = 0; i < found_count; i++)
+		{
+			store_ids	ids = {known.id, found[i].id};
+
+			if (!flush_pending_key(st, *pending_rest(&st->pending, &left), &ids, found[i].is_new))
+				return false;
+			pending_gone(&st->pending);
+		}
+		count -= found_count;
 	}
 	if (!put_new_blocks(st))
 		return false;
 	give_back_room((void **) &st->copy, &st->copy_size_bytes);
 	give_back_room((void **) &st->packed, &st->packed_size_bytes);
-	if (pending_next(&st->pending) != NULL)
+	if (pending_rest(&st->pending, &left) != NULL)
 		return true;
 	return store_journal_drop(st, pending_end_batch(&st->pending));
 }
@@ -435,9 +470,10 @@ bool
 store_flush_some(store *st, size_t writes)
 {
 	pending    *p = &st->pending;
+	size_t		left;
 
 	if (pending_bytes(p) > st->pending_max_bytes &&
 		!pending_start_batch(p, p->jnl.bytes / BATCH_PART))
 		return store_fail_because(st, "out of memory");
-	return pending_next(p) == NULL || flush_keys(st, 2 * writes);
+	return pending_rest(p, &left) == NULL || flush_keys(st, 2 * writes);
 }

@@ -37,6 +37,7 @@ typedef enum statement
 	STMT_ADD_COLLECTION,
 	STMT_FIND_KEY,
 	STMT_ADD_KEY,
+	STMT_ADD_KEYS,
 	STMT_LAST_BLOCK_ID,
 	STMT_BLOCK_UP_TO,
 	STMT_BLOCK_FROM,
@@ -78,8 +79,16 @@ typedef struct store_ids
 	int64_t		key;
 } store_ids;
 
-/* So many rows does STMT_ADD_BLOCKS add. */
-#define ADDED_BLOCKS 8
+/* So many rows do STMT_ADD_KEYS and STMT_ADD_BLOCKS add. */
+#define ADDED_ROWS 8
+
+/* A key by name, and what was found of it. */
+typedef struct store_key
+{
+	store_text	name;
+	int64_t		id;
+	bool		is_new;			/* has been added just now */
+} store_key;
 
 /* A block that is packed, and not yet in the table. */
 typedef struct packed_block
@@ -118,6 +127,7 @@ struct store
 	sqlite3_stmt *stmt[STMT_COUNT];
 	name_cache *names;
 	int64_t		last_key_id;	/* the highest given to a key */
+	int			new_keys;		/* so many that were to be added last were new */
 	pending		pending;
 	size_t		pending_max_bytes;
 	bool		stale;			/* pending is not what the journal says */
@@ -129,7 +139,7 @@ struct store
 	size_t		copy_size_bytes;
 	unsigned char *packed;		/* by a flush */
 	size_t		packed_size_bytes;
-	packed_block new_blocks[ADDED_BLOCKS];
+	packed_block new_blocks[ADDED_ROWS];
 	int			new_blocks_count;
 	scan_state	scan;			/* the one in progress */
 	bool		in_transaction;
@@ -208,8 +218,8 @@ extern bool store_find_collection(store *st, store_text collection, bool add,
 /* The ids of a collection and a key in it. */
 extern bool store_find_key(store *st, store_text collection, store_text key, store_ids *ids);
 
-/* The id of a key in ids->collection, which is given; *added if it had none. */
-extern bool store_add_key(store *st, store_text collection, store_text key, store_ids *ids,
-						  bool *added);
+/* The ids of up to ADDED_ROWS keys, each another one, which are added if need be. */
+extern bool store_add_keys(store *st, store_text collection, int64_t collection_id,
+						   store_key *key, size_t count);
 
 #endif							/* STORE_INT_H */

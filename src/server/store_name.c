@@ -159,32 +159,95 @@ store_find_key(store *st, store_text collection, store_text key, store_ids *ids)
 	return true;
 }
 
-bool
-store_add_key(store *st, store_text collection, store_text key, store_ids *ids, bool *added)
+/* One key; remembered unless it is new: of many new ones few are wanted again soon. */
+static bool
+add_key(store *st, store_text collection, int64_t collection_id, store_key *key)
 {
-	cache_slot *slot = slot_of(st->names, collection, key);
+	cache_slot *slot = slot_of(st->names, collection, key->name);
 	sqlite3_stmt *stmt = st->stmt[STMT_ADD_KEY];
+	store_ids	ids;
 
-	*added = false;
-	if (recall(st, slot, collection, key, ids))
+	key->is_new = false;
+	if (recall(st, slot, collection, key->name, &ids))
+	{
+		key->id = ids.key;
 		return true;
+	}
 	if (st->last_key_id >= KEY_ID_MAX)
 		return store_fail_because(st, "there are too many keys");
-	ids->key = st->last_key_id + 1;
-	sqlite3_bind_int64(stmt, 1, ids->collection);
-	sqlite3_bind_int64(stmt, 3, ids->key);
-	if (!store_bind_text(st, STMT_ADD_KEY, 2, key) || !store_run(st, STMT_ADD_KEY))
+	key->id = st->last_key_id + 1;
+	sqlite3_bind_int64(stmt, 1, collection_id);
+	sqlite3_bind_int64(stmt, 3, key->id);
+	if (!store_bind_text(st, STMT_ADD_KEY, 2, key->name) || !store_run(st, STMT_ADD_KEY))
 		return false;
-	*added = sqlite3_changes(st->db) > 0;
-	if (*added)
+	key->is_new = sqlite3_changes(st->db) > 0;
+	if (key->is_new)
 	{
-		/* not to be remembered: of many new keys few are wanted again soon */
 		st->last_key_id++;
 		return true;
 	}
-	if (!look_up_key(st, key, ids))
+	ids.collection = collection_id;
+	if (!look_up_key(st, key->name, &ids))
 		return false;
+	key->id = ids.key;
 	if (slot != NULL)
-		slot_fill(st->names, slot, collection, key, *ids);
+		slot_fill(st->names, slot, collection, key->name, ids);
+	return true;
+}
+
+/* ADDED_ROWS keys that are likely to be new, by one statement. */
+static bool
+add_keys_together(store *st, int64_t collection_id, store_key *key)
+{
+	sqlite3_stmt *stmt = st->stmt[STMT_ADD_KEYS];
+	int64_t		first_id = st->last_key_id + 1;
+	bool		all_new;
+
+	sqlite3_bind_int64(stmt, 1, collection_id);
+	for (int i = 0; i < ADDED_ROWS; i++)
+	{
+		key[i].id = first_id + i;
+		sqlite3_bind_int64(stmt, 2 * i + 3, key[i].id);
+		if (!store_bind_text(st, STMT_ADD_KEYS, 2 * i + 2, key[i].name))
+			return false;
+	}
+	if (!store_run(st, STMT_ADD_KEYS))
+		return false;
+	all_new = sqlite3_changes(st->db) == ADDED_ROWS;
+	for (int i = 0; i < ADDED_ROWS; i++)
+	{
+		store_ids	ids = {collection_id, key[i].id};
+
+		if (!all_new && !look_up_key(st, key[i].name, &ids))
+			return false;
+		key[i].id = ids.key;
+		key[i].is_new = ids.key >= first_id;
+		if (key[i].is_new)
+			st->last_key_id = ids.key;
+	}
+	st->new_keys = all_new ? ADDED_ROWS : 0;
+	return true;
+}
+
+/*
+ * Those before tell whether these are likely to be new: where some are not, the
+ * statement for all of them is work for nothing.
+ */
+bool
+store_add_keys(store *st, store_text collection, int64_t collection_id, store_key *key,
+			   size_t count)
+{
+	if (count == ADDED_ROWS && st->new_keys == ADDED_ROWS &&
+		st->last_key_id <= KEY_ID_MAX - ADDED_ROWS)
+		return add_keys_together(st, collection_id, key);
+	for (size_t i = 0; i < count; i++)
+	{
+		if (!add_key(st, collection, collection_id, &key[i]))
+			return false;
+		if (!key[i].is_new)
+			st->new_keys = 0;
+		else if (st->new_keys < ADDED_ROWS)
+			st->new_keys++;
+	}
 	return true;
 }
