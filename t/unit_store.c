@@ -276,7 +276,7 @@ test_files(void)
 
 	run_sql("UPDATE journal SET writes = x'0101ff'");
 	tap_ok(strstr(open_failure(), "the journal is damaged") != NULL, "a damaged journal is refused");
-	run_sql("DELETE FROM journal; INSERT INTO key SELECT min(collection_id), x'64', 1000 FROM key;"
+	run_sql("DELETE FROM journal; INSERT INTO key SELECT min(collection_id), x'64', x'd00f' FROM key;"
 			"INSERT INTO block VALUES (1000 << 32, x'0002ff')");
 	st = open_store();
 	tap_is_str(records_of(st, "c", "d", INT32_MIN, 0, false), "a block of records is damaged",
@@ -286,9 +286,24 @@ test_files(void)
 			   "a block of records is damaged", "nor its newest record");
 	store_close(st);
 
-	run_sql("PRAGMA user_version = 3");
-	tap_ok(strstr(open_failure(), "schema version is 3") != NULL, "a newer version is refused");
-	run_sql("PRAGMA user_version = 2; PRAGMA application_id = 1");
+	run_sql("UPDATE key SET keys = x'00'");
+	st = open_store();
+	tap_is_str(records_of(st, "c", "d", INT32_MIN, 0, false), "a block of keys is damaged",
+			   "a damaged row of keys is not read");
+	store_rollback(st);
+	tap_is_str(drain(st, store_scan_latest(st, text("c"), text(""), 0, INT32_MAX), true, false),
+			   "a block of keys is damaged", "... nor by who wants all of them");
+	store_rollback(st);
+	tap_ok(put(st, "c", "e", 1, "x") && !store_delete_key(st, text("c"), text("e")) &&
+		   strcmp(store_message(st), "a block of keys is damaged") == 0, "... nor is it added to");
+	store_rollback(st);
+	tap_ok(!store_delete_collection(st, text("c")) &&
+		   strcmp(store_message(st), "a block of keys is damaged") == 0, "... nor deleted");
+	store_close(st);
+
+	run_sql("PRAGMA user_version = 4");
+	tap_ok(strstr(open_failure(), "schema version is 4") != NULL, "a newer version is refused");
+	run_sql("PRAGMA user_version = 3; PRAGMA application_id = 1");
 	tap_ok(strstr(open_failure(), "another program") != NULL, "another program's file is refused");
 	unlink(database);
 	tap_is_str(open_failure(), "", "a new one is made");

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "random.h"
+#include "server/name.h"
 #include "server/store_int.h"
 #include "tap.h"
 
@@ -26,6 +27,9 @@
 
 /* Keys of one record each, in a collection of their own. */
 #define CROWD 6000
+
+/* The longest of their names; what has so many bytes fills a row by itself. */
+#define CROWD_NAME_BYTES 3000
 
 /* 0: there is none; else its data is that version's. */
 typedef struct model_key
@@ -67,12 +71,19 @@ collection_name(int c)
 
 static const store_text crowd_name = {"crowd", 5};
 
+/* In order, and here and there as long as a row of keys, or longer. */
 static store_text
 key_of_crowd(int i)
 {
-	static char memory[16];
+	static char memory[CROWD_NAME_BYTES];
+	size_t		len = snprintf(memory, sizeof(memory), "%05d", i);
 
-	return (store_text) {memory, snprintf(memory, sizeof(memory), "%05d", i)};
+	memset(memory + len, 'x', sizeof(memory) - len);
+	if (i % 211 == 0)
+		len = CROWD_NAME_BYTES - i % 1500;
+	else if (i % 17 == 0)
+		len += i % 400;
+	return (store_text) {memory, len};
 }
 
 /* In the order of their bytes. */
@@ -171,16 +182,24 @@ crowd_has_records(void)
 	return false;
 }
 
+/* What deleting some key everywhere does to all collections. */
 static void
-model_delete_key_everywhere(int k)
+model_drop_empty(void)
 {
 	now.crowd_exists = crowd_has_records();
 	for (int c = 0; c < COLLECTIONS; c++)
 	{
-		now.collection[c].key[k] = (model_key) {0};
 		if (!collection_has_records(&now.collection[c]))
 			now.collection[c] = (model_collection) {0};
 	}
+}
+
+static void
+model_delete_key_everywhere(int k)
+{
+	for (int c = 0; c < COLLECTIONS; c++)
+		now.collection[c].key[k] = (model_key) {0};
+	model_drop_empty();
 }
 
 /* ---- writes ---- */
@@ -242,10 +261,31 @@ write_pair(int c)
 }
 
 static void
+delete_from_crowd(void)
+{
+	int			i = random_below(CROWD);
+	bool		existed = now.crowd[i] != 0;
+
+	now.crowd[i] = 0;
+	if (random_below(2) == 0)
+	{
+		check(store_delete_key_everywhere(st, key_of_crowd(i)), "delete of one of many keys");
+		model_drop_empty();
+		return;
+	}
+	check(store_delete_key(st, crowd_name, key_of_crowd(i)), "delete of one of many keys");
+	if (existed)
+		now.crowd_exists = crowd_has_records();
+}
+
+static void
 delete_much(int c, int k)
 {
-	switch (random_below(4))
+	switch (random_below(5))
 	{
+		case 4:
+			delete_from_crowd();
+			break;
 		case 0:
 			check(store_delete_collection(st, collection_name(c)), "delete of a collection");
 			now.collection[c] = (model_collection) {0};
@@ -471,18 +511,75 @@ read_pairs(int c)
 
 /* ---- all of it ---- */
 
+static bool
+run_sql(const char *sql)
+{
+	return sqlite3_exec(st->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static void
+note_key(sqlite3_stmt *insert, int64_t collection_id, const key_entry *key)
+{
+	sqlite3_bind_int64(insert, 1, collection_id);
+	sqlite3_bind_int64(insert, 2, key->id);
+	check(sqlite3_step(insert) == SQLITE_DONE, "key noted");
+	sqlite3_reset(insert);
+}
+
+/*
+ * Lists all keys in a table of its own; rows must be in order, and as long as
+ * they may be.
+ */
+static void
+list_keys(void)
+{
+	sqlite3_stmt *rows = NULL;
+	sqlite3_stmt *insert = NULL;
+	int64_t		collection_before = 0;
+	static char name_before[CROWD_NAME_BYTES];
+	size_t		len_before = 0;
+
+	check(run_sql("CREATE TEMP TABLE IF NOT EXISTS listed (collection_id, id); DELETE FROM listed") &&
+		  sqlite3_prepare_v2(st->db, "SELECT first, keys, collection_id FROM key ORDER BY 3, 1", -1,
+							 &rows, NULL) == SQLITE_OK &&
+		  sqlite3_prepare_v2(st->db, "INSERT INTO listed VALUES (?1, ?2)", -1,
+							 &insert, NULL) == SQLITE_OK, "keys can be listed");
+	while (!failed && sqlite3_step(rows) == SQLITE_ROW)
+	{
+		store_text	first = store_column_text(rows, 0);
+		store_text	keys = store_column_text(rows, 1);
+		int64_t		collection_id = sqlite3_column_int64(rows, 2);
+		key_reader	reader = key_block_read(first, keys);
+		int			count = 0;
+
+		check(collection_id != collection_before ||
+			  name_compare((store_text) {name_before, len_before}, first) < 0, "rows of keys in order");
+		for (; key_block_next(&reader); count++)
+			note_key(insert, collection_id, &reader.key);
+		check(!reader.damaged, "row of keys is whole");
+		check(count == 1 || first.len_bytes + keys.len_bytes <= KEY_BLOCK_MAX_BYTES,
+			  "row of keys is not too long");
+		collection_before = collection_id;
+		len_before = reader.key.name.len_bytes;
+		memcpy(name_before, reader.key.name.bytes, len_before);
+	}
+	sqlite3_finalize(rows);
+	sqlite3_finalize(insert);
+}
+
 /* Whether every key has records, and its blocks are as they should be. */
 static void
 check_tables(void)
 {
 	static const char *const sums[] = {
-		"SELECT count(*) FROM key WHERE id NOT IN (SELECT id >> 32 FROM block)",
-		"SELECT count(*) FROM block WHERE id >> 32 NOT IN (SELECT id FROM key)",
-		"SELECT count(*) - count(DISTINCT id) FROM key",
+		"SELECT count(*) FROM listed WHERE id NOT IN (SELECT id >> 32 FROM block)",
+		"SELECT count(*) FROM block WHERE id >> 32 NOT IN (SELECT id FROM listed)",
+		"SELECT count(*) - count(DISTINCT id) FROM listed",
 		"SELECT count(*) FROM key WHERE collection_id NOT IN (SELECT id FROM collection)",
 		"SELECT count(*) FROM value WHERE collection_id NOT IN (SELECT id FROM collection)"
 	};
 
+	list_keys();
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
 	{
 		sqlite3_stmt *stmt;

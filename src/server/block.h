@@ -62,6 +62,19 @@ extern size_t block_search(const block_record *rec, size_t count, int64_t ts_sec
 /* What a record takes behind another one, or as the first with itself for one. */
 extern size_t block_record_bytes(const block_record *before, const block_record *rec);
 
+/*
+ * How long each of several blocks is to become that so many bytes make.  What
+ * is appended leaves full ones behind; what comes in between makes equal ones,
+ * so that there is room for more.
+ */
+static inline size_t
+block_part_bytes(size_t bytes, size_t max_bytes, bool appended)
+{
+	size_t		parts = (bytes + max_bytes - 1) / max_bytes;
+
+	return appended || parts <= 1 ? max_bytes : bytes / parts + 1;
+}
+
 /* Packs records, of which there is one at least, into as many bytes. */
 extern void block_pack(const block_record *rec, size_t count, unsigned char *to);
 

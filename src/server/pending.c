@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
+#include "name.h"
 
 #define TABLE_FIRST_SIZE 1024
 
@@ -25,17 +25,6 @@
 
 /* So many idle keys are never too many. */
 #define IDLE_MIN 1024
-
-int
-pending_compare(store_text a, store_text b)
-{
-	size_t		common = a.len_bytes < b.len_bytes ? a.len_bytes : b.len_bytes;
-	int			order = memcmp(a.bytes, b.bytes, common);
-
-	if (order != 0)
-		return order;
-	return (a.len_bytes > b.len_bytes) - (a.len_bytes < b.len_bytes);
-}
 
 /* ---- the table ---- */
 
@@ -118,7 +107,7 @@ add_to_names(pending_names *names, pending_name *name)
 		names->name = memory;
 		names->size = size;
 	}
-	if (names->count > 0 && pending_compare(names->name[names->count - 1]->text, name->text) > 0)
+	if (names->count > 0 && name_compare(names->name[names->count - 1]->text, name->text) > 0)
 		names->unsorted = true;
 	names->name[names->count++] = name;
 	return true;
@@ -319,7 +308,7 @@ pending_find_key(const pending *p, store_text collection, store_text key)
 static int
 compare_names(const void *a, const void *b)
 {
-	return pending_compare((*(pending_name *const *) a)->text, (*(pending_name *const *) b)->text);
+	return name_compare((*(pending_name *const *) a)->text, (*(pending_name *const *) b)->text);
 }
 
 void
@@ -340,7 +329,7 @@ pending_search(const pending_names *names, store_text text)
 	{
 		size_t		middle = first + (behind - first) / 2;
 
-		if (pending_compare(names->name[middle]->text, text) < 0)
+		if (name_compare(names->name[middle]->text, text) < 0)
 			first = middle + 1;
 		else
 			behind = middle;
@@ -400,8 +389,8 @@ compare_keys(const void *a, const void *b)
 	int			order = 0;
 
 	if (left->name.owner != right->name.owner)
-		order = pending_compare(left->name.owner->text, right->name.owner->text);
-	return order != 0 ? order : pending_compare(left->name.text, right->name.text);
+		order = name_compare(left->name.owner->text, right->name.owner->text);
+	return order != 0 ? order : name_compare(left->name.text, right->name.text);
 }
 
 bool

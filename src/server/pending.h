@@ -81,9 +81,6 @@ typedef struct pending
 	pending_key *last;
 } pending;
 
-/* In the order of their bytes; a name comes behind those it begins with. */
-extern int	pending_compare(store_text a, store_text b);
-
 /* Adds a write, the last of its record so far; false if out of memory. */
 extern bool pending_add(pending *p, journal_write wr);
 

@@ -24,7 +24,7 @@
 
 /* In the file's header, to know our own: "LTDB". */
 #define APPLICATION_ID 0x4c544442
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /*
  * What is pending longest is written into blocks once it takes this much
@@ -54,14 +54,15 @@ static const char settings_sql[] =
 	"PRAGMA wal_autocheckpoint = 16384;";
 
 /*
- * A key row exists as long as the key has a block, and no longer; a block, as
- * long as it has a record.  The journal has what is written and in no block.
+ * A key exists as long as it has a block, and no longer; a block, as long as it
+ * has a record.  The journal has what is written and in no block.  A row of
+ * keys has several, of which the first gives it its name.
  */
 static const char schema_sql[] =
 	"BEGIN;"
 	"CREATE TABLE collection (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);"
-	"CREATE TABLE key (collection_id INTEGER NOT NULL, name BLOB NOT NULL,"
-	"  id INTEGER NOT NULL, PRIMARY KEY (collection_id, name)) WITHOUT ROWID;"
+	"CREATE TABLE key (collection_id INTEGER NOT NULL, first BLOB NOT NULL,"
+	"  keys BLOB NOT NULL, PRIMARY KEY (collection_id, first)) WITHOUT ROWID;"
 	"CREATE TABLE block (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE journal (id INTEGER PRIMARY KEY, writes BLOB NOT NULL);"
 	"CREATE TABLE value (collection_id INTEGER NOT NULL, key BLOB NOT NULL,"
@@ -84,12 +85,14 @@ static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_ROLLBACK] = "ROLLBACK",
 	[STMT_FIND_COLLECTION] = "SELECT id FROM collection WHERE name = ?1",
 	[STMT_ADD_COLLECTION] = "INSERT INTO collection (name) VALUES (?1)",
-	[STMT_FIND_KEY] = "SELECT id FROM key WHERE collection_id = ?1 AND name = ?2",
-	[STMT_ADD_KEY] = "INSERT OR IGNORE INTO key (collection_id, name, id) VALUES (?1, ?2, ?3)",
-	[STMT_ADD_KEYS] =
-	"INSERT OR IGNORE INTO key (collection_id, name, id) VALUES"
-	" (?1, ?2, ?3), (?1, ?4, ?5), (?1, ?6, ?7), (?1, ?8, ?9),"
-	" (?1, ?10, ?11), (?1, ?12, ?13), (?1, ?14, ?15), (?1, ?16, ?17)",
+	[STMT_COLLECTION_IDS] = "SELECT id FROM collection",
+	[STMT_KEYS_UP_TO] =
+	"SELECT first, keys FROM key WHERE collection_id = ?1 AND first <= ?2"
+	" ORDER BY first DESC LIMIT 1",
+	[STMT_KEYS_BEHIND] =
+	"SELECT first, keys FROM key WHERE collection_id = ?1 AND first > ?2 ORDER BY first LIMIT 1",
+	[STMT_PUT_KEYS] = "REPLACE INTO key (collection_id, first, keys) VALUES (?1, ?2, ?3)",
+	[STMT_DELETE_KEYS_ROW] = "DELETE FROM key WHERE collection_id = ?1 AND first = ?2",
 	[STMT_LAST_BLOCK_ID] = "SELECT max(id) FROM block",
 	[STMT_BLOCK_UP_TO] =
 	"SELECT id, data FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
@@ -102,11 +105,7 @@ static const char *const statement_sql[STMT_COUNT] = {
 	"INSERT OR IGNORE INTO block (id, data) VALUES"
 	" (?1, ?2), (?3, ?4), (?5, ?6), (?7, ?8), (?9, ?10), (?11, ?12), (?13, ?14), (?15, ?16)",
 	[STMT_DELETE_BLOCKS] = "DELETE FROM block WHERE id BETWEEN ?1 AND ?2",
-	[STMT_DELETE_KEY] = "DELETE FROM key WHERE collection_id = ?1 AND name = ?2",
 	[STMT_COLLECTION_HAS_KEY] = "SELECT 1 FROM key WHERE collection_id = ?1 LIMIT 1",
-	[STMT_KEYS_OF_COLLECTION] = "SELECT id FROM key WHERE collection_id = ?1",
-	[STMT_KEYS_NAMED] = "SELECT id FROM key WHERE name = ?1",
-	[STMT_DELETE_KEYS_NAMED] = "DELETE FROM key WHERE name = ?1",
 	[STMT_DELETE_KEYS_OF_COLLECTION] = "DELETE FROM key WHERE collection_id = ?1",
 	[STMT_DELETE_VALUES_OF_COLLECTION] = "DELETE FROM value WHERE collection_id = ?1",
 	[STMT_DELETE_COLLECTION] = "DELETE FROM collection WHERE id = ?1",
@@ -122,10 +121,9 @@ static const char *const statement_sql[STMT_COUNT] = {
 	[STMT_DROP_JOURNAL] = "DELETE FROM journal WHERE id <= ?1",
 	[STMT_SCAN_BLOCKS] = "SELECT id, data " BLOCKS_THAT_REACH " ORDER BY id",
 	[STMT_SCAN_BLOCKS_REVERSE] = "SELECT id, data " BLOCKS_THAT_REACH " ORDER BY id DESC",
-	[STMT_SCAN_LATEST] =
-	"SELECT b.id, b.data, k.name FROM key k LEFT JOIN block b ON b.id ="
-	" (SELECT max(id) FROM block WHERE id BETWEEN k.id << 32 AND (k.id << 32) + ?3)"
-	" WHERE k.collection_id = ?1 AND k.name >= ?2 ORDER BY k.name",
+	[STMT_SCAN_KEYS] =
+	"SELECT first, keys FROM key WHERE collection_id = ?1 AND first >= coalesce("
+	"(SELECT max(first) FROM key WHERE collection_id = ?1 AND first <= ?2), ?2) ORDER BY first",
 	[STMT_SCAN_COLLECTIONS] =
 	"SELECT NULL, NULL, name FROM collection WHERE name >= ?1 ORDER BY name",
 	[STMT_SCAN_VALUES] =
@@ -268,6 +266,17 @@ keep_pending(store *st)
 	return good && store_journal_save(st);
 }
 
+/* What was needed for long names and data. */
+static void
+give_back_rooms(store *st)
+{
+	room_give_back(&st->copy);
+	room_give_back(&st->packed);
+	room_give_back(&st->key_copy);
+	room_give_back(&st->key_merged);
+	room_give_back(&st->key_packed);
+}
+
 bool
 store_commit(store *st)
 {
@@ -276,6 +285,7 @@ store_commit(store *st)
 	if (st->in_transaction && (!keep_pending(st) || !store_run(st, STMT_COMMIT)))
 		return false;
 	st->in_transaction = false;
+	give_back_rooms(st);
 	return true;
 }
 
@@ -487,7 +497,10 @@ store_close(store *st)
 	pending_clear(&st->pending);
 	block_list_free(&st->unpacked);
 	block_list_free(&st->merged);
-	free(st->copy);
-	free(st->packed);
+	room_free(&st->copy);
+	room_free(&st->packed);
+	room_free(&st->key_copy);
+	room_free(&st->key_merged);
+	room_free(&st->key_packed);
 	free(st);
 }

@@ -17,17 +17,13 @@
  */
 #include "store_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What part of the journal a batch gives up. */
 #define BATCH_PART 4
 
-/* Room is not taken for less; and no more than that waits for others. */
-#define ROOM_MIN_BYTES (ADDED_ROWS * BLOCK_PAGE_BYTES)
-
-/* More room than this is not kept. */
-#define ROOM_MAX_BYTES (1024 * 1024)
+/* Blocks that wait for others do not take more than this. */
+#define WAITING_MAX_BYTES (ADDED_BLOCKS * BLOCK_PAGE_BYTES)
 
 /* The key that is flushed.  Ids of blocks that there are not are 0. */
 typedef struct flush_key
@@ -54,37 +50,6 @@ bind_ids(store *st, statement which, int64_t first, int64_t last)
 	sqlite3_bind_int64(st->stmt[which], 2, last);
 }
 
-/* Room for so many bytes, of which the first are kept. */
-static bool
-make_room(store *st, void **memory, size_t *size_bytes, size_t kept_bytes, size_t wanted_bytes)
-{
-	void	   *larger;
-
-	if (wanted_bytes <= *size_bytes)
-		return true;
-	if (wanted_bytes < ROOM_MIN_BYTES)
-		wanted_bytes = ROOM_MIN_BYTES;
-	larger = malloc(wanted_bytes);
-	if (larger == NULL)
-		return store_fail_because(st, "out of memory");
-	if (kept_bytes > 0)
-		memcpy(larger, *memory, kept_bytes);
-	free(*memory);
-	*memory = larger;
-	*size_bytes = wanted_bytes;
-	return true;
-}
-
-static void
-give_back_room(void **memory, size_t *size_bytes)
-{
-	if (*size_bytes <= ROOM_MAX_BYTES)
-		return;
-	free(*memory);
-	*memory = NULL;
-	*size_bytes = 0;
-}
-
 /* ---- reading ---- */
 
 /* Unpacks the block of a statement's row, if there is one, out of a copy that stays. */
@@ -103,12 +68,14 @@ read_block(store *st, statement which, flush_key *key, int64_t first_id, int64_t
 		store_text	data = store_column_text(stmt, 1);
 
 		key->unpacked_id = sqlite3_column_int64(stmt, 0);
-		if (make_room(st, (void **) &st->copy, &st->copy_size_bytes, 0, data.len_bytes + 1))
+		if (room_make(&st->copy, 0, data.len_bytes + 1))
 		{
-			memcpy(st->copy, data.bytes, data.len_bytes);
-			store_block_is(st, block_unpack(st->copy, data.len_bytes,
+			memcpy(st->copy.bytes, data.bytes, data.len_bytes);
+			store_block_is(st, block_unpack(st->copy.bytes, data.len_bytes,
 											BLOCK_TS(key->unpacked_id), &st->unpacked));
 		}
+		else
+			store_fail_because(st, "out of memory");
 	}
 	else if (rc != SQLITE_DONE)
 		store_fail(st);
@@ -189,24 +156,16 @@ merge(store *st, const block_record *pending, const block_record *end)
 	return good || store_fail_because(st, "out of memory");
 }
 
-/*
- * How long the blocks of the merged records are to become.  What is appended
- * leaves full ones behind; what comes in between splits in equal parts, so
- * that there is room for more.
- */
+/* How long the blocks of the merged records are to become. */
 static size_t
 part_bytes(const store *st, bool appended)
 {
 	const block_record *rec = st->merged.record;
 	size_t		bytes = 0;
-	size_t		parts;
 
-	if (appended)
-		return BLOCK_MAX_BYTES;
-	for (size_t i = 0; i < st->merged.count; i++)
+	for (size_t i = 0; i < st->merged.count && !appended; i++)
 		bytes += block_record_bytes(&rec[i > 0 ? i - 1 : 0], &rec[i]);
-	parts = (bytes + BLOCK_MAX_BYTES - 1) / BLOCK_MAX_BYTES;
-	return parts > 1 ? bytes / parts + 1 : BLOCK_MAX_BYTES;
+	return block_part_bytes(bytes, BLOCK_MAX_BYTES, appended);
 }
 
 /* The first so many records that make a block, and how long it is. */
@@ -235,7 +194,7 @@ bind_block(store *st, statement which, int position, const packed_block *block)
 {
 	sqlite3_bind_int64(st->stmt[which], position, block->id);
 	return store_bind_text(st, which, position + 1, (store_text) {
-		(char *) st->packed + block->at, block->len_bytes
+		(char *) st->packed.bytes + block->at, block->len_bytes
 	});
 }
 
@@ -251,7 +210,7 @@ put_new_blocks(store *st)
 	bool		good = true;
 
 	st->new_blocks_count = 0;
-	if (count == ADDED_ROWS)
+	if (count == ADDED_BLOCKS)
 	{
 		for (int i = 0; i < count && good; i++)
 			good = bind_block(st, STMT_ADD_BLOCKS, 2 * i + 1, &st->new_blocks[i]);
@@ -283,13 +242,13 @@ put_block(store *st, bool new_key, int64_t id, const block_record *rec, size_t c
 {
 	packed_block block = {id, packed_bytes(st), bytes};
 
-	if (!make_room(st, (void **) &st->packed, &st->packed_size_bytes, block.at, block.at + bytes))
-		return false;
-	block_pack(rec, count, st->packed + block.at);
+	if (!room_make(&st->packed, block.at, block.at + bytes))
+		return store_fail_because(st, "out of memory");
+	block_pack(rec, count, (unsigned char *) st->packed.bytes + block.at);
 	if (!new_key)
 		return bind_block(st, STMT_PUT_BLOCK, 1, &block) && store_run(st, STMT_PUT_BLOCK);
 	st->new_blocks[st->new_blocks_count++] = block;
-	return (st->new_blocks_count < ADDED_ROWS && block.at + bytes < ROOM_MIN_BYTES) ||
+	return (st->new_blocks_count < ADDED_BLOCKS && block.at + bytes < WAITING_MAX_BYTES) ||
 		put_new_blocks(st);
 }
 
@@ -376,10 +335,9 @@ find_keys(store *st, size_t max_count, flush_collection *known, store_key *found
 	{
 		store_ids	ids;
 
-		found[0].is_new = false;
 		if (!store_find_key(st, owner->text, batch[0]->name.text, &ids))
 			return 0;
-		found[0].id = ids.key;
+		found[0] = (store_key) {.id = ids.key};
 		return 1;
 	}
 	for (; count < left && count < max_count; count++)
@@ -421,13 +379,14 @@ static bool
 flush_keys(store *st, size_t count)
 {
 	flush_collection known = {0};
-	store_key	found[ADDED_ROWS];
+	store_key	found[FOUND_KEYS];
 	size_t		left;
 
 	st->new_blocks_count = 0;
 	while (count > 0 && pending_rest(&st->pending, &left) != NULL)
 	{
-		size_t		found_count = find_keys(st, count < ADDED_ROWS ? count : ADDED_ROWS, &known, found);
+		size_t		found_count = find_keys(st, count < FOUND_KEYS ? count : FOUND_KEYS,
+											&known, found);
 
 		if (found_count == 0)
 			return false;
@@ -443,8 +402,6 @@ flush_keys(store *st, size_t count)
 	}
 	if (!put_new_blocks(st))
 		return false;
-	give_back_room((void **) &st->copy, &st->copy_size_bytes);
-	give_back_room((void **) &st->packed, &st->packed_size_bytes);
 	if (pending_rest(&st->pending, &left) != NULL)
 		return true;
 	return store_journal_drop(st, pending_end_batch(&st->pending));

@@ -12,7 +12,9 @@
 
 #include <sqlite3.h>
 
+#include "key_block.h"
 #include "pending.h"
+#include "room.h"
 #include "store.h"
 
 /*
@@ -25,9 +27,6 @@
 #define BLOCK_TS(block_id) ((int32_t) ((int64_t) ((block_id) & UINT32_MAX) + INT32_MIN))
 #define BLOCK_KEY(block_id) ((block_id) >> 32)
 
-/* So that a block's id stays positive. */
-#define KEY_ID_MAX INT32_MAX
-
 typedef enum statement
 {
 	STMT_BEGIN,
@@ -35,9 +34,11 @@ typedef enum statement
 	STMT_ROLLBACK,
 	STMT_FIND_COLLECTION,
 	STMT_ADD_COLLECTION,
-	STMT_FIND_KEY,
-	STMT_ADD_KEY,
-	STMT_ADD_KEYS,
+	STMT_COLLECTION_IDS,
+	STMT_KEYS_UP_TO,
+	STMT_KEYS_BEHIND,
+	STMT_PUT_KEYS,
+	STMT_DELETE_KEYS_ROW,
 	STMT_LAST_BLOCK_ID,
 	STMT_BLOCK_UP_TO,
 	STMT_BLOCK_FROM,
@@ -45,11 +46,7 @@ typedef enum statement
 	STMT_PUT_BLOCK,
 	STMT_ADD_BLOCKS,
 	STMT_DELETE_BLOCKS,
-	STMT_DELETE_KEY,
 	STMT_COLLECTION_HAS_KEY,
-	STMT_KEYS_OF_COLLECTION,
-	STMT_KEYS_NAMED,
-	STMT_DELETE_KEYS_NAMED,
 	STMT_DELETE_KEYS_OF_COLLECTION,
 	STMT_DELETE_VALUES_OF_COLLECTION,
 	STMT_DELETE_COLLECTION,
@@ -62,7 +59,7 @@ typedef enum statement
 	STMT_DROP_JOURNAL,
 	STMT_SCAN_BLOCKS,
 	STMT_SCAN_BLOCKS_REVERSE,
-	STMT_SCAN_LATEST,
+	STMT_SCAN_KEYS,
 	STMT_SCAN_COLLECTIONS,
 	STMT_SCAN_VALUES,
 	STMT_SCAN_VALUE
@@ -79,8 +76,11 @@ typedef struct store_ids
 	int64_t		key;
 } store_ids;
 
-/* So many rows do STMT_ADD_KEYS and STMT_ADD_BLOCKS add. */
-#define ADDED_ROWS 8
+/* So many rows does STMT_ADD_BLOCKS add. */
+#define ADDED_BLOCKS 8
+
+/* So many keys are found, and added, together at most. */
+#define FOUND_KEYS 256
 
 /* A key by name, and what was found of it. */
 typedef struct store_key
@@ -89,6 +89,13 @@ typedef struct store_key
 	int64_t		id;
 	bool		is_new;			/* has been added just now */
 } store_key;
+
+/* The keys of a collection, listed from a name on. */
+typedef struct key_scan
+{
+	key_reader	reader;			/* of the row; its key is the one listed last */
+	store_text	first;
+} key_scan;
 
 /* A block that is packed, and not yet in the table. */
 typedef struct packed_block
@@ -108,6 +115,7 @@ typedef struct scan_state
 	/* by name: SQLite's row and the pending name that come next */
 	bool		has_row;
 	bool		rows_end;
+	store_text	row_name;
 	const pending_names *names; /* NULL if none of them count */
 	size_t		name_at;
 
@@ -127,7 +135,6 @@ struct store
 	sqlite3_stmt *stmt[STMT_COUNT];
 	name_cache *names;
 	int64_t		last_key_id;	/* the highest given to a key */
-	int			new_keys;		/* so many that were to be added last were new */
 	pending		pending;
 	size_t		pending_max_bytes;
 	bool		stale;			/* pending is not what the journal says */
@@ -135,13 +142,15 @@ struct store
 	size_t		writes;			/* since the last commit */
 	block_list	unpacked;		/* the block that a scan or a flush is at */
 	block_list	merged;			/* by a flush */
-	char	   *copy;			/* of a flush's block */
-	size_t		copy_size_bytes;
-	unsigned char *packed;		/* by a flush */
-	size_t		packed_size_bytes;
-	packed_block new_blocks[ADDED_ROWS];
+	room		copy;			/* of a flush's block */
+	room		packed;			/* by a flush */
+	room		key_copy;		/* of a row of keys */
+	room		key_merged;		/* its keys, some added or removed */
+	room		key_packed;
+	packed_block new_blocks[ADDED_BLOCKS];
 	int			new_blocks_count;
 	scan_state	scan;			/* the one in progress */
+	key_scan	keys;
 	bool		in_transaction;
 	bool		failed;
 	char		message[256];
@@ -192,8 +201,24 @@ extern bool store_journal_drop(store *st, int64_t last_row_id);
 /* The blocks of these ids and between. */
 extern bool store_delete_blocks(store *st, int64_t first_id, int64_t last_id);
 
-/* The row of a key that has no blocks. */
-extern bool store_remove_key(store *st, int64_t collection_id, store_text key);
+/* ---- in store_key.c ---- */
+
+/* The id of a key, 0 if there is none. */
+extern bool store_look_up_key(store *st, int64_t collection_id, store_text name, int64_t *key_id);
+
+/* Fills in the ids of keys, in the order of their names, and adds those that are missing. */
+extern bool store_add_to_keys(store *st, int64_t collection_id, store_key *const *key,
+							  size_t count);
+
+/* A key that has no blocks. */
+extern bool store_remove_key(store *st, int64_t collection_id, store_text name);
+
+/* Lists the keys of names >= first, in order, in store.keys; nothing may be written meanwhile. */
+extern bool store_keys_start(store *st, int64_t collection_id, store_text first);
+
+/* False at the end and on failure. */
+extern bool store_keys_next(store *st);
+extern void store_keys_end(store *st);
 
 /* ---- in store_flush.c ---- */
 
@@ -218,7 +243,7 @@ extern bool store_find_collection(store *st, store_text collection, bool add,
 /* The ids of a collection and a key in it. */
 extern bool store_find_key(store *st, store_text collection, store_text key, store_ids *ids);
 
-/* The ids of up to ADDED_ROWS keys, each another one, which are added if need be. */
+/* The same for FOUND_KEYS keys at most, with what is remembered. */
 extern bool store_add_keys(store *st, store_text collection, int64_t collection_id,
 						   store_key *key, size_t count);
 

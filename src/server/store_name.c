@@ -11,7 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "hash.h"
+#include "name.h"
 #include "store_int.h"
 
 #include <stdlib.h>
@@ -132,14 +132,6 @@ recall(const store *st, const cache_slot *slot, store_text collection, store_tex
 	return true;
 }
 
-static bool
-look_up_key(store *st, store_text key, store_ids *ids)
-{
-	sqlite3_bind_int64(st->stmt[STMT_FIND_KEY], 1, ids->collection);
-	return store_bind_text(st, STMT_FIND_KEY, 2, key) &&
-		store_run_for_value(st, STMT_FIND_KEY, &ids->key);
-}
-
 bool
 store_find_key(store *st, store_text collection, store_text key, store_ids *ids)
 {
@@ -150,7 +142,7 @@ store_find_key(store *st, store_text collection, store_text key, store_ids *ids)
 	ids->key = 0;
 	if (!store_find_collection(st, collection, false, &ids->collection))
 		return false;
-	if (ids->collection != 0 && !look_up_key(st, key, ids))
+	if (ids->collection != 0 && !store_look_up_key(st, ids->collection, key, &ids->key))
 		return false;
 
 	/* Absence is not remembered: it would have to be forgotten at each insert. */
@@ -159,95 +151,35 @@ store_find_key(store *st, store_text collection, store_text key, store_ids *ids)
 	return true;
 }
 
-/* One key; remembered unless it is new: of many new ones few are wanted again soon. */
-static bool
-add_key(store *st, store_text collection, int64_t collection_id, store_key *key)
-{
-	cache_slot *slot = slot_of(st->names, collection, key->name);
-	sqlite3_stmt *stmt = st->stmt[STMT_ADD_KEY];
-	store_ids	ids;
-
-	key->is_new = false;
-	if (recall(st, slot, collection, key->name, &ids))
-	{
-		key->id = ids.key;
-		return true;
-	}
-	if (st->last_key_id >= KEY_ID_MAX)
-		return store_fail_because(st, "there are too many keys");
-	key->id = st->last_key_id + 1;
-	sqlite3_bind_int64(stmt, 1, collection_id);
-	sqlite3_bind_int64(stmt, 3, key->id);
-	if (!store_bind_text(st, STMT_ADD_KEY, 2, key->name) || !store_run(st, STMT_ADD_KEY))
-		return false;
-	key->is_new = sqlite3_changes(st->db) > 0;
-	if (key->is_new)
-	{
-		st->last_key_id++;
-		return true;
-	}
-	ids.collection = collection_id;
-	if (!look_up_key(st, key->name, &ids))
-		return false;
-	key->id = ids.key;
-	if (slot != NULL)
-		slot_fill(st->names, slot, collection, key->name, ids);
-	return true;
-}
-
-/* ADDED_ROWS keys that are likely to be new, by one statement. */
-static bool
-add_keys_together(store *st, int64_t collection_id, store_key *key)
-{
-	sqlite3_stmt *stmt = st->stmt[STMT_ADD_KEYS];
-	int64_t		first_id = st->last_key_id + 1;
-	bool		all_new;
-
-	sqlite3_bind_int64(stmt, 1, collection_id);
-	for (int i = 0; i < ADDED_ROWS; i++)
-	{
-		key[i].id = first_id + i;
-		sqlite3_bind_int64(stmt, 2 * i + 3, key[i].id);
-		if (!store_bind_text(st, STMT_ADD_KEYS, 2 * i + 2, key[i].name))
-			return false;
-	}
-	if (!store_run(st, STMT_ADD_KEYS))
-		return false;
-	all_new = sqlite3_changes(st->db) == ADDED_ROWS;
-	for (int i = 0; i < ADDED_ROWS; i++)
-	{
-		store_ids	ids = {collection_id, key[i].id};
-
-		if (!all_new && !look_up_key(st, key[i].name, &ids))
-			return false;
-		key[i].id = ids.key;
-		key[i].is_new = ids.key >= first_id;
-		if (key[i].is_new)
-			st->last_key_id = ids.key;
-	}
-	st->new_keys = all_new ? ADDED_ROWS : 0;
-	return true;
-}
-
-/*
- * Those before tell whether these are likely to be new: where some are not, the
- * statement for all of them is work for nothing.
- */
 bool
 store_add_keys(store *st, store_text collection, int64_t collection_id, store_key *key,
 			   size_t count)
 {
-	if (count == ADDED_ROWS && st->new_keys == ADDED_ROWS &&
-		st->last_key_id <= KEY_ID_MAX - ADDED_ROWS)
-		return add_keys_together(st, collection_id, key);
+	store_key  *unknown[FOUND_KEYS];
+	size_t		unknown_count = 0;
+
 	for (size_t i = 0; i < count; i++)
 	{
-		if (!add_key(st, collection, collection_id, &key[i]))
-			return false;
-		if (!key[i].is_new)
-			st->new_keys = 0;
-		else if (st->new_keys < ADDED_ROWS)
-			st->new_keys++;
+		cache_slot *slot = slot_of(st->names, collection, key[i].name);
+		store_ids	ids;
+
+		key[i].is_new = false;
+		if (recall(st, slot, collection, key[i].name, &ids))
+			key[i].id = ids.key;
+		else
+			unknown[unknown_count++] = &key[i];
+	}
+	if (unknown_count > 0 && !store_add_to_keys(st, collection_id, unknown, unknown_count))
+		return false;
+
+	/* of many new ones few are wanted again soon */
+	for (size_t i = 0; i < unknown_count; i++)
+	{
+		cache_slot *slot = slot_of(st->names, collection, unknown[i]->name);
+
+		if (slot != NULL && !unknown[i]->is_new)
+			slot_fill(st->names, slot, collection, unknown[i]->name,
+					  (store_ids) {collection_id, unknown[i]->id});
 	}
 	return true;
 }

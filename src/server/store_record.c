@@ -51,14 +51,6 @@ begin_flushed(store *st)
 }
 
 bool
-store_remove_key(store *st, int64_t collection_id, store_text key)
-{
-	store_names_forget(st->names);
-	sqlite3_bind_int64(st->stmt[STMT_DELETE_KEY], 1, collection_id);
-	return store_bind_text(st, STMT_DELETE_KEY, 2, key) && store_run(st, STMT_DELETE_KEY);
-}
-
-bool
 store_delete_blocks(store *st, int64_t first_id, int64_t last_id)
 {
 	sqlite3_bind_int64(st->stmt[STMT_DELETE_BLOCKS], 1, first_id);
@@ -84,6 +76,12 @@ remove_collection_rows(store *st, int64_t collection_id)
 		store_run_for_id(st, STMT_DELETE_COLLECTION, collection_id);
 }
 
+static bool
+delete_key_with_blocks(store *st, int64_t collection_id, store_text key, int64_t key_id)
+{
+	return delete_blocks_between(st, key_id, key_id) && store_remove_key(st, collection_id, key);
+}
+
 bool
 store_delete_key(store *st, store_text collection, store_text key)
 {
@@ -94,7 +92,7 @@ store_delete_key(store *st, store_text collection, store_text key)
 		return false;
 	if (ids.key == 0)
 		return true;
-	if (!delete_blocks_between(st, ids.key, ids.key) || !store_remove_key(st, ids.collection, key))
+	if (!delete_key_with_blocks(st, ids.collection, key, ids.key))
 		return false;
 
 	sqlite3_bind_int64(st->stmt[STMT_COLLECTION_HAS_KEY], 1, ids.collection);
@@ -104,22 +102,19 @@ store_delete_key(store *st, store_text collection, store_text key)
 }
 
 /*
- * Deletes the blocks of every key that a statement, already bound, selects the
- * id of; the key rows stay, so that the selection is not disturbed.  Ids one
- * after the other, as keys get them that are new together, go at a time.
+ * Deletes the blocks of all keys of a collection.  Ids one after the other, as
+ * keys get them that are new together, go at a time.
  */
 static bool
-delete_blocks_of(store *st, statement which)
+delete_blocks_of_collection(store *st, int64_t collection_id)
 {
-	sqlite3_stmt *keys = st->stmt[which];
 	int64_t		first = 0;
 	int64_t		last = -1;		/* of the ids not yet gone */
-	bool		good = true;
-	int			rc;
+	bool		good = store_keys_start(st, collection_id, (store_text) {"", 0});
 
-	while (good && (rc = sqlite3_step(keys)) == SQLITE_ROW)
+	while (good && store_keys_next(st))
 	{
-		int64_t		key_id = sqlite3_column_int64(keys, 0);
+		int64_t		key_id = st->keys.reader.key.id;
 
 		if (key_id != last + 1)
 		{
@@ -128,23 +123,30 @@ delete_blocks_of(store *st, statement which)
 		}
 		last = key_id;
 	}
-	if (good && rc != SQLITE_DONE)
-		good = store_fail(st);
-	sqlite3_reset(keys);
-	return good && (last < first || delete_blocks_between(st, first, last));
+	store_keys_end(st);
+	return good && !st->failed && (last < first || delete_blocks_between(st, first, last));
 }
 
 bool
 store_delete_key_everywhere(store *st, store_text key)
 {
-	if (!begin_flushed(st))
-		return false;
+	sqlite3_stmt *collections = st->stmt[STMT_COLLECTION_IDS];
+	bool		good = begin_flushed(st);
+	int			rc = SQLITE_DONE;
+
+	while (good && (rc = sqlite3_step(collections)) == SQLITE_ROW)
+	{
+		int64_t		collection_id = sqlite3_column_int64(collections, 0);
+		int64_t		key_id;
+
+		good = store_look_up_key(st, collection_id, key, &key_id) &&
+			(key_id == 0 || delete_key_with_blocks(st, collection_id, key, key_id));
+	}
+	if (good && rc != SQLITE_DONE)
+		good = store_fail(st);
+	sqlite3_reset(collections);
 	store_names_forget(st->names);
-	return store_bind_text(st, STMT_KEYS_NAMED, 1, key) &&
-		delete_blocks_of(st, STMT_KEYS_NAMED) &&
-		store_bind_text(st, STMT_DELETE_KEYS_NAMED, 1, key) &&
-		store_run(st, STMT_DELETE_KEYS_NAMED) &&
-		store_run(st, STMT_DELETE_VALUES_WITHOUT_KEYS) &&
+	return good && store_run(st, STMT_DELETE_VALUES_WITHOUT_KEYS) &&
 		store_run(st, STMT_DELETE_COLLECTIONS_WITHOUT_KEYS);
 }
 
@@ -155,9 +157,7 @@ store_delete_collection(store *st, store_text collection)
 
 	if (!begin_flushed(st) || !store_find_collection(st, collection, false, &collection_id))
 		return false;
-	if (collection_id == 0)
-		return true;
-	sqlite3_bind_int64(st->stmt[STMT_KEYS_OF_COLLECTION], 1, collection_id);
-	return delete_blocks_of(st, STMT_KEYS_OF_COLLECTION) &&
-		remove_collection_rows(st, collection_id);
+	return collection_id == 0 ||
+		(delete_blocks_of_collection(st, collection_id) &&
+		 remove_collection_rows(st, collection_id));
 }

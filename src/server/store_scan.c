@@ -12,9 +12,10 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "name.h"
 #include "store_int.h"
 
-/* The columns of every scan. */
+/* The columns of every statement here. */
 #define COLUMN_BLOCK_ID 0
 #define COLUMN_DATA 1
 #define COLUMN_NAME 2
@@ -178,17 +179,17 @@ start_names(store *st, statement which, pending_names *names, store_text first)
 	st->scan.name_at = pending_search(names, first);
 }
 
-/* The part common to the scans of one collection by name. */
+/* The part common to the scans of one collection's pairs. */
 static bool
-start_collection(store *st, store_text collection, store_text first)
+start_values(store *st, statement which, store_text collection, store_text first)
 {
-	sqlite3_stmt *rows = st->stmt[st->scan.which];
 	int64_t		collection_id;
 
+	start_names(st, which, NULL, first);
 	if (!store_find_collection(st, collection, false, &collection_id))
 		return false;
-	sqlite3_bind_int64(rows, 1, collection_id);
-	return store_bind_text(st, st->scan.which, 2, first);
+	sqlite3_bind_int64(st->stmt[which], 1, collection_id);
+	return store_bind_text(st, which, 2, first);
 }
 
 bool
@@ -196,11 +197,12 @@ store_scan_latest(store *st, store_text collection, store_text first, int64_t fr
 				  int64_t at_sec)
 {
 	pending_collection *pending;
+	int64_t		collection_id;
 
 	if (!store_ready(st))
 		return false;
 	pending = pending_find_collection(&st->pending, collection);
-	start_names(st, STMT_SCAN_LATEST, pending != NULL ? &pending->keys : NULL, first);
+	start_names(st, STMT_SCAN_KEYS, pending != NULL ? &pending->keys : NULL, first);
 
 	/* Bounds that no ts can meet: the lower above the upper. */
 	if (!clamp_bounds(&from_sec, &at_sec))
@@ -211,8 +213,8 @@ store_scan_latest(store *st, store_text collection, store_text first, int64_t fr
 	st->scan.from_sec = from_sec;
 	st->scan.to_sec = at_sec;
 	st->scan.reverse = true;
-	sqlite3_bind_int64(st->stmt[STMT_SCAN_LATEST], 3, BLOCK_ID(0, at_sec));
-	return start_collection(st, collection, first);
+	return store_find_collection(st, collection, false, &collection_id) &&
+		store_keys_start(st, collection_id, first);
 }
 
 bool
@@ -227,30 +229,41 @@ store_scan_collections(store *st, store_text first)
 bool
 store_scan_values(store *st, store_text collection, store_text first)
 {
-	start_names(st, STMT_SCAN_VALUES, NULL, first);
-	return start_collection(st, collection, first);
+	return start_values(st, STMT_SCAN_VALUES, collection, first);
 }
 
 bool
 store_scan_value(store *st, store_text collection, store_text key)
 {
-	start_names(st, STMT_SCAN_VALUE, NULL, key);
-	return start_collection(st, collection, key);
+	return start_values(st, STMT_SCAN_VALUE, collection, key);
 }
 
-/* SQLite's next row, unless there is one already. */
+/* SQLite's next name, unless there is one already. */
 static bool
 fill_row(store *st)
 {
 	scan_state *scan = &st->scan;
+	sqlite3_stmt *rows = st->stmt[scan->which];
 	int			rc;
 
 	if (scan->has_row || scan->rows_end)
 		return true;
-	rc = sqlite3_step(st->stmt[scan->which]);
-	scan->has_row = rc == SQLITE_ROW;
+	if (scan->which == STMT_SCAN_KEYS)
+	{
+		scan->has_row = store_keys_next(st);
+		scan->row_name = st->keys.reader.key.name;
+	}
+	else
+	{
+		rc = sqlite3_step(rows);
+		scan->has_row = rc == SQLITE_ROW;
+		if (scan->has_row)
+			scan->row_name = store_column_text(rows, COLUMN_NAME);
+		else if (rc != SQLITE_DONE)
+			store_fail(st);
+	}
 	scan->rows_end = !scan->has_row;
-	return scan->has_row || rc == SQLITE_DONE || store_fail(st);
+	return !st->failed;
 }
 
 /*
@@ -288,25 +301,30 @@ item_of(store_item *item, const block_record *rec)
 	item->data = (store_text) {rec->bytes, rec->len_bytes};
 }
 
-/* The newest record in the row's block; a key has records before the bounds only, too. */
+/* The newest record in the blocks of the key listed last. */
 static bool
-newest_in_block(store *st, store_item *item)
+newest_in_blocks(store *st, store_item *item)
 {
-	sqlite3_stmt *rows = st->stmt[st->scan.which];
-	store_text	data = store_column_text(rows, COLUMN_DATA);
-	int64_t		block_id = sqlite3_column_int64(rows, COLUMN_BLOCK_ID);
+	sqlite3_stmt *block = st->stmt[STMT_BLOCK_UP_TO];
+	int64_t		key_id = st->keys.reader.key.id;
+	store_text	data;
 	block_record rec;
+	int			rc;
 
-	/* No block has id 0: that is how SQLite reads a NULL as a number. */
-	if (block_id == 0)
-	{
-		item_of(item, NULL);
-		return true;
-	}
-	if (!store_block_is(st, block_last(data.bytes, data.len_bytes, BLOCK_TS(block_id),
+	sqlite3_reset(block);
+	sqlite3_bind_int64(block, 1, BLOCK_ID(key_id, INT32_MIN));
+	sqlite3_bind_int64(block, 2, BLOCK_ID(key_id, st->scan.to_sec));
+	rc = sqlite3_step(block);
+	item_of(item, NULL);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE || store_fail(st);
+	data = store_column_text(block, COLUMN_DATA);
+	if (!store_block_is(st, block_last(data.bytes, data.len_bytes,
+									   BLOCK_TS(sqlite3_column_int64(block, COLUMN_BLOCK_ID)),
 									   st->scan.to_sec, &rec)))
 		return false;
-	item_of(item, rec.ts_sec >= st->scan.from_sec ? &rec : NULL);
+	if (rec.ts_sec >= st->scan.from_sec)
+		item_of(item, &rec);
 	return true;
 }
 
@@ -314,25 +332,21 @@ newest_in_block(store *st, store_item *item)
 static bool
 newest_with_pending(store *st, pending_key *pending, bool has_row, store_item *item)
 {
-	int64_t		block_id = 0;
-
 	sqlite3_reset(st->stmt[STMT_SCAN_BLOCKS_REVERSE]);
-	if (has_row)
-		block_id = sqlite3_column_int64(st->stmt[st->scan.which], COLUMN_BLOCK_ID);
 	if (st->scan.from_sec > st->scan.to_sec)
 		item_of(item, NULL);
-	else if (start_records(st, BLOCK_KEY(block_id), pending))
+	else if (start_records(st, has_row ? st->keys.reader.key.id : 0, pending))
 		item_of(item, next_record(st));
 	return !st->failed;
 }
 
 /* Which of SQLite's name and the pending one comes first, as a comparison says it. */
 static int
-compare_next(const scan_state *scan, store_text row_name, const pending_name *name)
+compare_next(const scan_state *scan, const pending_name *name)
 {
 	if (name == NULL)
 		return -1;
-	return scan->has_row ? pending_compare(row_name, name->text) : 1;
+	return scan->has_row ? name_compare(scan->row_name, name->text) : 1;
 }
 
 /* The smaller of SQLite's name and the pending one, with what belongs to it. */
@@ -342,19 +356,16 @@ next_by_name(store *st, store_item *item)
 	scan_state *scan = &st->scan;
 	sqlite3_stmt *rows = st->stmt[scan->which];
 	pending_name *name = next_pending_name(scan);
-	store_text	row_name = {"", 0};
 	int			order;
 
 	if (!fill_row(st) || (!scan->has_row && name == NULL))
 		return false;
-	if (scan->has_row)
-		row_name = store_column_text(rows, COLUMN_NAME);
-	order = compare_next(scan, row_name, name);
+	order = compare_next(scan, name);
 	item->found = true;
-	item->name = order <= 0 ? row_name : name->text;
-	if (scan->which != STMT_SCAN_LATEST)
+	item->name = order <= 0 ? scan->row_name : name->text;
+	if (scan->which != STMT_SCAN_KEYS)
 		item->data = order <= 0 ? store_column_text(rows, COLUMN_DATA) : (store_text) {"", 0};
-	else if (!(order < 0 ? newest_in_block(st, item) :
+	else if (!(order < 0 ? newest_in_blocks(st, item) :
 			   newest_with_pending(st, (pending_key *) name, order == 0, item)))
 		return false;
 	if (order <= 0)
@@ -385,4 +396,5 @@ store_scan_end(store *st)
 {
 	sqlite3_reset(st->stmt[st->scan.which]);
 	sqlite3_reset(st->stmt[STMT_SCAN_BLOCKS_REVERSE]);
+	sqlite3_reset(st->stmt[STMT_BLOCK_UP_TO]);
 }

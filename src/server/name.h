@@ -1,17 +1,33 @@
 /*-------------------------------------------------------------------------
  *
- * hash.h
- *		A hash of names, FNV-1a: short, and good enough for names that clients
- *		who know the key have chosen.
+ * name.h
+ *		What names of collections and keys have: an order, and a hash.
+ *
+ * The hash is FNV-1a: short, and good enough for names that clients who know
+ * the key have chosen.
  *
  * Copyright (c) 2026, ltdb_fdw contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef HASH_H
-#define HASH_H
+#ifndef NAME_H
+#define NAME_H
+
+#include <string.h>
 
 #include "store.h"
+
+/* In the order of their bytes; a name comes behind those it begins with. */
+static inline int
+name_compare(store_text a, store_text b)
+{
+	size_t		common = a.len_bytes < b.len_bytes ? a.len_bytes : b.len_bytes;
+	int			order = memcmp(a.bytes, b.bytes, common);
+
+	if (order != 0)
+		return order;
+	return (a.len_bytes > b.len_bytes) - (a.len_bytes < b.len_bytes);
+}
 
 #define HASH_BEGIN UINT64_C(14695981039346656037)
 
@@ -31,4 +47,4 @@ hash_end(uint64_t hash)
 	return hash ^ hash >> 32;
 }
 
-#endif							/* HASH_H */
+#endif							/* NAME_H */
