@@ -163,9 +163,8 @@ store_add_keys(store *st, store_text collection, int64_t collection_id, store_ke
 		cache_slot *slot = slot_of(st->names, collection, key[i].name);
 		store_ids	ids;
 
-		key[i].is_new = false;
 		if (recall(st, slot, collection, key[i].name, &ids))
-			key[i].id = ids.key;
+			key[i] = (store_key) {key[i].name, ids.key, false};
 		else
 			unknown[unknown_count++] = &key[i];
 	}
