@@ -556,7 +556,14 @@ like(run('', '-s x --data /dev/null/x'), qr/^1 .*cannot create directory/s, 'an 
 		my ($name, $shown) = @$case;
 		my $lines = () = LtdbdWire::server_log($other) =~ /connected/g;
 		connect_to($other, headers => "User-Agent: $name\r\n");
-		my @arrivals = LtdbdWire::server_log($other) =~ / (connected.*)$/mg;
+		my @arrivals;
+		for (1 .. 500)
+		{
+			# the line comes when the handshake has been answered
+			@arrivals = LtdbdWire::server_log($other) =~ / (connected.*)$/mg;
+			last if @arrivals > $lines;
+			sleep 0.01;
+		}
 		like($arrivals[$lines], qr/^connected$shown$/, '... which names clients that have a name');
 	}
 	kill 'HUP', $other->{pid};

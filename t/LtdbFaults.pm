@@ -52,6 +52,8 @@ sub new
 	} 1 .. $count // 1;
 	my @ports = map { $_->sockport } @listeners;
 
+	# what nobody reads is not to fit into sockets, which the system lets grow
+	setsockopt($_, SOL_SOCKET, SO_RCVBUF, 256 * 1024) for @listeners;
 	pipe(my $orders_read, my $orders_write) or die "pipe: $!";
 	pipe(my $replies_read, my $replies_write) or die "pipe: $!";
 	my $pid = fork() // die "fork: $!";
