@@ -12,20 +12,12 @@
  */
 #include "writetree.h"
 
-#include <sys/mman.h>
-
 #include "common/hashfn.h"
 #include "utils/memutils.h"
 
 /* Nothing of a tree is freed before all of it is, so it is cut from blocks. */
 #define FIRST_BLOCK_BYTES ((Size) 8 * 1024)
-#define LAST_BLOCK_BYTES ((Size) 8 * 1024 * 1024)
-
-/* A value longer than this has memory of its own. */
-#define CUT_MAX_BYTES ((Size) 128 * 1024)
-
-/* What the system gives at a time, where it can give more than a small page. */
-#define LARGE_PAGE_BYTES ((uintptr_t) 2 * 1024 * 1024)
+#define LAST_BLOCK_BYTES ((Size) 1024 * 1024)
 
 typedef struct KeySlot
 {
@@ -102,23 +94,6 @@ check_memory(const WriteTree *tree)
 							"'immediate' for such a load.")));
 }
 
-/*
- * Asks for large pages where whole ones lie in a block: it is used from end to
- * end, and what a small page costs is mostly its first use.  Without them it is
- * only slower.
- */
-static void
-ask_for_large_pages(char *block, Size size)
-{
-#ifdef MADV_HUGEPAGE
-	char	   *begin = (char *) TYPEALIGN(LARGE_PAGE_BYTES, block);
-	char	   *end = (char *) TYPEALIGN_DOWN(LARGE_PAGE_BYTES, block + size);
-
-	if (begin < end)
-		(void) madvise(begin, end - begin, MADV_HUGEPAGE);
-#endif
-}
-
 static void
 add_block(WriteTree *tree, Size size)
 {
@@ -127,7 +102,6 @@ add_block(WriteTree *tree, Size size)
 		tree->block_bytes *= 2;
 	tree->block = MemoryContextAlloc(tree->cxt, tree->block_bytes);
 	tree->block_left = tree->block_bytes;
-	ask_for_large_pages(tree->block, tree->block_bytes);
 	check_memory(tree);
 }
 
@@ -138,7 +112,7 @@ ltfdw_writetree_cut(WriteTree *tree, Size size)
 	char	   *result;
 
 	size = MAXALIGN(size);
-	if (size > CUT_MAX_BYTES)
+	if (size > LAST_BLOCK_BYTES / 8)
 	{
 		result = MemoryContextAllocHuge(tree->cxt, size);
 		check_memory(tree);
