@@ -32,7 +32,8 @@ room_make(room *rm, size_t kept_bytes, size_t wanted_bytes)
 	if (kept_bytes > 0)
 		memcpy(larger, rm->bytes, kept_bytes);
 	free(rm->bytes);
-	*rm = (room) {larger, wanted_bytes};
+	rm->bytes = larger;
+	rm->size_bytes = wanted_bytes;
 	return true;
 }
 

@@ -310,7 +310,7 @@ drop_key_without_blocks(store *st, const store_ids *ids, store_text name)
 static bool
 find_collection(store *st, const pending_key *pending, flush_collection *known)
 {
-	if (known->pending == pending->name.owner && known->id != 0)
+	if (known->id != 0 && known->pending == pending->name.owner)
 		return true;
 	known->pending = pending->name.owner;
 	return store_find_collection(st, pending->name.owner->text, pending->inserts, &known->id);
