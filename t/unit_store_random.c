@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "random.h"
-#include "server/name.h"
 #include "server/store_int.h"
+#include "store_tables.h"
 #include "tap.h"
 
 #define COLLECTIONS 3
@@ -511,84 +511,12 @@ read_pairs(int c)
 
 /* ---- all of it ---- */
 
-static bool
-run_sql(const char *sql)
-{
-	return sqlite3_exec(st->db, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static void
-note_key(sqlite3_stmt *insert, int64_t collection_id, const key_entry *key)
-{
-	sqlite3_bind_int64(insert, 1, collection_id);
-	sqlite3_bind_int64(insert, 2, key->id);
-	check(sqlite3_step(insert) == SQLITE_DONE, "key noted");
-	sqlite3_reset(insert);
-}
-
-/*
- * Lists all keys in a table of its own; rows must be in order, and as long as
- * they may be.
- */
-static void
-list_keys(void)
-{
-	sqlite3_stmt *rows = NULL;
-	sqlite3_stmt *insert = NULL;
-	int64_t		collection_before = 0;
-	static char name_before[CROWD_NAME_BYTES];
-	size_t		len_before = 0;
-
-	check(run_sql("CREATE TEMP TABLE IF NOT EXISTS listed (collection_id, id); DELETE FROM listed") &&
-		  sqlite3_prepare_v2(st->db, "SELECT first, keys, collection_id FROM key ORDER BY 3, 1", -1,
-							 &rows, NULL) == SQLITE_OK &&
-		  sqlite3_prepare_v2(st->db, "INSERT INTO listed VALUES (?1, ?2)", -1,
-							 &insert, NULL) == SQLITE_OK, "keys can be listed");
-	while (!failed && sqlite3_step(rows) == SQLITE_ROW)
-	{
-		store_text	first = store_column_text(rows, 0);
-		store_text	keys = store_column_text(rows, 1);
-		int64_t		collection_id = sqlite3_column_int64(rows, 2);
-		key_reader	reader = key_block_read(first, keys);
-		int			count = 0;
-
-		check(collection_id != collection_before ||
-			  name_compare((store_text) {name_before, len_before}, first) < 0, "rows of keys in order");
-		for (; key_block_next(&reader); count++)
-			note_key(insert, collection_id, &reader.key);
-		check(!reader.damaged, "row of keys is whole");
-		check(count == 1 || first.len_bytes + keys.len_bytes <= KEY_BLOCK_MAX_BYTES,
-			  "row of keys is not too long");
-		collection_before = collection_id;
-		len_before = reader.key.name.len_bytes;
-		memcpy(name_before, reader.key.name.bytes, len_before);
-	}
-	sqlite3_finalize(rows);
-	sqlite3_finalize(insert);
-}
-
-/* Whether every key has records, and its blocks are as they should be. */
 static void
 check_tables(void)
 {
-	static const char *const sums[] = {
-		"SELECT count(*) FROM listed WHERE id NOT IN (SELECT id >> 32 FROM block)",
-		"SELECT count(*) FROM block WHERE id >> 32 NOT IN (SELECT id FROM listed)",
-		"SELECT count(*) - count(DISTINCT id) FROM listed",
-		"SELECT count(*) FROM key WHERE collection_id NOT IN (SELECT id FROM collection)",
-		"SELECT count(*) FROM value WHERE collection_id NOT IN (SELECT id FROM collection)"
-	};
+	const char *wrong = store_tables_wrong(st);
 
-	list_keys();
-	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
-	{
-		sqlite3_stmt *stmt;
-
-		if (sqlite3_prepare_v2(st->db, sums[i], -1, &stmt, NULL) != SQLITE_OK ||
-			sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_int64(stmt, 0) != 0)
-			check(false, sums[i]);
-		sqlite3_finalize(stmt);
-	}
+	check(wrong == NULL, wrong);
 }
 
 static void

@@ -28,6 +28,7 @@
 
 #include "../client/ltdb.h"
 #include "compat.h"
+#include "field.h"
 
 #define LTFDW_USECS_PER_SEC INT64CONST(1000000)
 
@@ -43,30 +44,6 @@ typedef enum LtfdwRole
 	LTFDW_DATA,
 	LTFDW_FIELD					/* a member of the JSON object in data */
 } LtfdwRole;
-
-/* A step on the path to a field: a member's name, or an index into an array. */
-typedef struct LtfdwStep
-{
-	ltdb_text	name;			/* UTF-8 */
-	int			index;			/* -1 = a name */
-} LtfdwStep;
-
-/* A field of data that a column shows: field.c, field_value.c. */
-typedef struct LtfdwField
-{
-	char	   *path;			/* as the user wrote it */
-	int			nsteps;
-	LtfdwStep  *steps;
-	Oid			type;			/* of the column, or of its array's elements */
-	int32		typmod;
-	bool		is_array;
-	int16		len;			/* of the type */
-	bool		byval;
-	char		align;
-	FmgrInfo	input;
-	Oid			ioparam;
-	FmgrInfo	to_json;
-} LtfdwField;
 
 typedef struct LtfdwColumn
 {
@@ -114,26 +91,6 @@ typedef struct LtfdwTable
 	AttrNumber	data_att;
 	int			nfields;		/* columns that show a field */
 } LtfdwTable;
-
-/* So many members of data are looked at as the ones before were, */
-#define LTFDW_SHAPE_MEMBERS 16
-
-/* ... if they begin with no more than this. */
-#define LTFDW_SHAPE_BYTES 32
-
-/* What a member of data began with, colon and all, and which fields it led to. */
-typedef struct LtfdwShapeMember
-{
-	char		begin[LTFDW_SHAPE_BYTES];
-	int			len;			/* 0 = not known */
-	uint64		fields;
-} LtfdwShapeMember;
-
-/* The outermost members of the data that was looked at last, in their order. */
-typedef struct LtfdwShape
-{
-	LtfdwShapeMember members[LTFDW_SHAPE_MEMBERS];
-} LtfdwShape;
 
 /* Shows records as rows, some columns of them: convert.c. */
 typedef struct LtfdwProjection
@@ -531,23 +488,7 @@ extern ltdb_text ltfdw_data_column_to_ltdb(const LtfdwTable *table, TupleTableSl
 extern void ltfdw_check_data(const LtfdwTable *table, ltdb_text data);
 extern ltdb_record ltfdw_record_from_slot(const LtfdwTable *table, TupleTableSlot *slot);
 
-/* in field_path.c */
-extern LtfdwField *ltfdw_field_parse(const char *path);
-
-/* in field.c */
-extern bool ltfdw_fields_find(ltdb_text data, LtfdwField **fields, int nfields, ltdb_text *found,
-							  LtfdwShape *shape);
-extern bool ltfdw_json_elements(ltdb_text array, void (*element) (ltdb_text value, void *arg),
-								void *arg);
-extern bool ltfdw_json_members(ltdb_text object,
-							   void (*member) (ltdb_text name, ltdb_text value, void *arg),
-							   void *arg);
-extern ltdb_text ltfdw_json_unescape(ltdb_text content);
-
 /* in field_value.c */
-extern bool ltfdw_field_allows_type(Oid type);
-extern void ltfdw_field_prepare(LtfdwField *field, Oid type, int32 typmod);
-extern bool ltfdw_field_to_datum(LtfdwField *field, ltdb_text value, Datum *result);
 extern text *ltfdw_fields_to_json(const LtfdwTable *table, TupleTableSlot *slot);
 extern text *ltfdw_fields_patch(const LtfdwTable *table, ltdb_text data,
 								TupleTableSlot *old_row, TupleTableSlot *new_row);
