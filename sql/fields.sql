@@ -69,6 +69,38 @@ INSERT INTO clash VALUES ('a', 1, 2, 3);
 CREATE FOREIGN TABLE element (key text, ts bigint, a int OPTIONS (field 'p[0]')) SERVER ltdb;
 INSERT INTO element VALUES ('a', 1, 2);
 
+-- members that change their places, and names, from one record to the next
+CREATE FOREIGN TABLE places_raw (key text, ts bigint, data text) SERVER ltdb OPTIONS (collection 'places');
+CREATE FOREIGN TABLE places (key text, ts bigint,
+  n int OPTIONS (field 'n'),
+  m int OPTIONS (field 'm'),
+  last int OPTIONS (field 'm20'),
+  long int OPTIONS (field '"a name of more than thirty-two bytes, a"')) SERVER ltdb OPTIONS (collection 'places');
+INSERT INTO places_raw SELECT 'a', row_number() OVER (), data FROM unnest(ARRAY[
+  '{"n":1,"m":2}',
+  '{"n":3,"m":4}',
+  '{"m":5,"n":6}',
+  '{"nn":7,"m":8}',
+  '{"n":9}',
+  '{"n" :10, "m": 11}',
+  '{"\u006e":12,"m":13}',
+  '{"\u006e":14,"\u006d":15}',
+  '{"n":16,"m":17,"n":18}',
+  '{"x":{"n":19},"m":20}',
+  '{"n":21,"x":{"m":22}}',
+  '{"a name of more than thirty-two bytes, a":23}',
+  '{"a name of more than thirty-two bytes, b":24}',
+  '{"a name of more than thirty-two bytes, a":25}',
+  '{' || (SELECT string_agg(format('"m%s":%s', i, i), ',') FROM generate_series(1, 20) i) || '}',
+  '{' || (SELECT string_agg(format('"m%s":%s', i, i), ',' ORDER BY i DESC) FROM generate_series(1, 20) i) || '}',
+  '{}',
+  '{"n":26,"m":27}']) data;
+SELECT ts, n, m, last, long FROM places ORDER BY ts;
+SELECT count(*) FROM places p JOIN places_raw r USING (key, ts)
+  WHERE (p.n, p.m, p.last, p.long) IS DISTINCT FROM
+    ((r.data::jsonb->>'n')::int, (r.data::jsonb->>'m')::int, (r.data::jsonb->>'m20')::int,
+     (r.data::jsonb->>'a name of more than thirty-two bytes, a')::int);
+
 -- what is refused
 CREATE FOREIGN TABLE x (key text, ts bigint, a int OPTIONS (field '')) SERVER ltdb;
 CREATE FOREIGN TABLE x (key text, ts bigint, a int OPTIONS (field 'a..b')) SERVER ltdb;
